@@ -156,6 +156,7 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     agent_pythons: str = ""
     agent_environments_bytes: Bytes = 10 * 1024**3
     agent_user: str = ""
+    agent_users: str = ""
     server_user: str = ""
     results_url: str = ""
     results_door: bool = True

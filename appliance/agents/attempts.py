@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 import msgspec
 
+from appliance.agents.become import REFUSED
 from appliance.agents.execute import EXIT_FILE, STOP_FILE
 from appliance.agents.sealed_tokens import seal, unseal
 from appliance.core import masking
 from appliance.engine.output.streams import BOTH
+from appliance.kit.privileges import Ids
 from appliance.protocol.agents import Exited
 
 OUTPUT = "output.log"
+OWN = "own"
+"""The folder of an attempt's process, if it works as another user than the agent: all that is beside it is closed to that user."""
 _BEARER = "token"
 _RECORD, _EXIT = "job.json", "exited.json"  # agents of earlier releases use the same names
 _MAX_ARCHIVED = 50
@@ -54,15 +61,22 @@ class AttemptStore:
         directory.mkdir(mode=0o700)
         return directory
 
+    def give(self, directory: Path, ids: Ids) -> None:
+        """Make a folder for the process of an attempt that works as another user. Raises OSError."""
+        for folder in (self._runs, directory):
+            folder.chmod(0o711)
+        (directory / OWN).mkdir(mode=0o700)
+        os.chown(directory / OWN, ids.uid, ids.gid)
+
     def save(self, directory: Path, record: AttemptRecord) -> None:
         """Store the record, so that a restarted agent finds the process."""
         sealed = seal(self._key, record.flow_run_id, record.attempt, record.token)
-        _write(directory / _BEARER, sealed.encode())
-        _write(directory / _RECORD, msgspec.json.encode(msgspec.structs.replace(record, token="")))
+        write(directory / _BEARER, sealed.encode())
+        write(directory / _RECORD, msgspec.json.encode(msgspec.structs.replace(record, token="")))
 
     def save_exit(self, directory: Path, exited: Exited) -> None:
         """Store the exit, so that a restarted agent reports it."""
-        _write(directory / _EXIT, msgspec.json.encode(exited))
+        write(directory / _EXIT, msgspec.json.encode(exited))
 
     def load(self) -> Iterator[tuple[Path, AttemptRecord, Exited | None]]:
         """Every attempt that is not archived, with its exit if that is known."""
@@ -85,12 +99,28 @@ class AttemptStore:
             return
         if not directory.exists():  # creating it had failed
             return
-        for file in directory.iterdir():
-            if file.name != OUTPUT and file.is_file():
+        for file in {*directory.iterdir(), *files_of(directory).iterdir()}:
+            if file.name != OUTPUT and (file.is_symlink() or not file.is_dir()):
                 file.unlink(missing_ok=True)
         archived = [path for path in self._runs.iterdir() if not (path / _RECORD).exists()]
         for old in sorted(archived, key=lambda path: path.stat().st_mtime, reverse=True)[_MAX_ARCHIVED:]:
             shutil.rmtree(old, ignore_errors=True)
+
+
+def files_of(directory: Path) -> Path:
+    """Where the process of an attempt keeps its files."""
+    own = directory / OWN
+    return own if own.is_dir() else directory
+
+
+def opened(path: Path) -> BinaryIO:
+    """A file that the process of an attempt has written: no link, no pipe, and no file of anybody else. Raises OSError."""
+    file = os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb")
+    status = os.fstat(file.fileno())
+    if stat.S_ISREG(status.st_mode) and (path.parent.name != OWN or status.st_uid == path.parent.stat().st_uid):
+        return file
+    file.close()
+    raise PermissionError(errno.EPERM, "it is not a file of the run", str(path))
 
 
 def process_identity(pid: int) -> str:
@@ -106,7 +136,8 @@ def process_identity(pid: int) -> str:
 def recorded_exit_code(directory: Path) -> int | None:
     """The exit code that the process itself wrote to its directory."""
     try:
-        return int((directory / EXIT_FILE).read_text(encoding="ascii"))
+        with opened(files_of(directory) / EXIT_FILE) as file:
+            return int(file.read(20))
     except (OSError, ValueError):
         return None
 
@@ -114,7 +145,10 @@ def recorded_exit_code(directory: Path) -> int | None:
 def write_stop_reason(directory: Path, reason: str) -> None:
     """Write the reason for a stop where the process finds it on SIGTERM."""
     try:
-        _write(directory / STOP_FILE, (reason if reason.startswith("Cancelled") else f"Cancelled: {reason}").encode())
+        write(
+            files_of(directory) / STOP_FILE,
+            (reason if reason.startswith("Cancelled") else f"Cancelled: {reason}").encode(),
+        )
     except OSError:
         return  # the process then stops without knowing the reason
 
@@ -129,13 +163,16 @@ def exit_report(
             reason = f"The run's process has ended. {_ABNORMAL_TEXT}"
     if signal_name == "SIGXCPU" and "cpu_seconds" in record.limits:
         reason = f"The run's process was killed by SIGXCPU: it has used its limit, cpu_seconds={record.limits['cpu_seconds']}."
+    tail = _tail(files_of(directory))
+    if code == REFUSED and tail and not reason:
+        reason = tail[-1]
     return Exited(
         flow_run_id=record.flow_run_id,
         attempt=record.attempt,
         code=code,
         signal=signal_name,
         reason=reason,
-        tail=_tail(directory),
+        tail=tail,
     )
 
 
@@ -148,7 +185,7 @@ def _tail(directory: Path) -> list[str]:
 def _end_of(path: Path) -> list[str]:
     """The last lines of a file. What has been removed from it reads as zeros."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
+        with opened(path) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - _TAIL_BYTES))
             return masking.mask(file.read().strip(b"\0").decode("utf-8", "replace")).splitlines()
@@ -156,10 +193,13 @@ def _end_of(path: Path) -> list[str]:
         return []
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Write a file atomically, readable only by its owner."""
+def write(path: Path, content: bytes) -> None:
+    """Write a file atomically, readable only by the owner of its folder."""
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+        if os.geteuid() == 0:
+            folder = path.parent.stat()
+            os.fchown(file.fileno(), folder.st_uid, folder.st_gid)
         file.write(content)
     draft.replace(path)

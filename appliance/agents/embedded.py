@@ -29,6 +29,7 @@ def main(settings: Settings, token: str, key: str, *, separated: bool) -> int:
         run_environ=settings.run_environ(),
         hidden=separated,
         key=key_of(key),
-        environments=EnvironmentRules.of(settings, settings.local_url, default=True),
+        users=names_in(settings.agent_users),
+        environments=EnvironmentRules.of(settings, settings.local_url, token, default=True),
     )
     return agent.run(stop)

@@ -31,7 +31,7 @@ IsWanted = Callable[[], bool]
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """A complete environment. `sdk` is the version of the SDK in it, `linked` whether that is the agent's own, `size` in bytes."""
+    """A complete environment. `prefix` is where the library of its Python is, `sdk` is the version of the SDK in it, `linked` whether that is the agent's own, `size` in bytes."""
 
     key: str
     python: str
@@ -41,6 +41,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     packages: int
     size: int
     built_at: datetime
+    prefix: str = ""
 
     def __str__(self) -> str:
         return f"{self.key} (Python {self.python}, {self.packages} package{'' if self.packages == 1 else 's'})"
@@ -77,6 +78,10 @@ class Environment:
         bin_folder = str(self.python.parent)
         path = os.pathsep.join([bin_folder, os.environ.get("PATH", os.defpath)])
         return {"VIRTUAL_ENV": str(self.folder / "venv"), "PATH": path}
+
+    def places(self) -> list[Path]:
+        """What processes in it need to reach."""
+        return [self.folder, *([Path(self.record.prefix)] if self.record.prefix else [])]
 
     def release(self) -> None:
         """The agent itself does not need it any more."""

@@ -7,7 +7,7 @@ import hashlib
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -17,6 +17,7 @@ from appliance.agents.environment_folder import Environment, IsWanted, Record, T
 from appliance.agents.installers import Installer, InstallFailed
 from appliance.agents.package_index import IndexClosed, IndexUnreachable, PackageIndex
 from appliance.agents.pythons import Interpreter, NoPython
+from appliance.agents.run_users import Account
 from appliance.config import Settings
 from appliance.kit import clock, crash
 from appliance.kit.backoff import delays
@@ -52,9 +53,11 @@ class EnvironmentRules:
     builds: bool = False
     pythons: tuple[str, ...] = ()
     most_bytes: int = 10 * 1024**3
+    token: str = field(default="", repr=False)
+    """That of the agent, for the appliance's own index."""
 
     @classmethod
-    def of(cls, settings: Settings, url: str, *, default: bool) -> EnvironmentRules:
+    def of(cls, settings: Settings, url: str, token: str, *, default: bool) -> EnvironmentRules:
         """Those of the settings, for an agent of the server at this URL. `default` applies where they don't say whether flows may ask."""
         return cls(
             allowed=default if settings.agent_environments is None else settings.agent_environments,
@@ -62,11 +65,23 @@ class EnvironmentRules:
             builds=settings.agent_builds,
             pythons=settings.open_pythons,
             most_bytes=settings.agent_environments_bytes,
+            token="" if settings.agent_index_url else token,
         )
 
 
 NO_ENVIRONMENTS = EnvironmentRules(allowed=False, index_url="")
 """Of an agent whose administrator has said nothing."""
+
+
+@dataclass(frozen=True)
+class _Order:
+    """An environment to be built, and whom to tell about it."""
+
+    interpreter: Interpreter
+    lines: list[str]
+    account: Account | None
+    tell: Tell
+    is_wanted: IsWanted
 
 
 class Environments:
@@ -78,7 +93,7 @@ class Environments:
         self._rules = rules
         self._tool = tool
         self._patience = patience
-        self._index = PackageIndex(rules.index_url)
+        self._index = PackageIndex(rules.index_url, rules.token)
 
     def obtain(
         self,
@@ -86,8 +101,10 @@ class Environments:
         requirements: Sequence[str],
         tell: Tell = lambda _line: None,
         is_wanted: IsWanted = lambda: True,
+        account: Account | None = None,
     ) -> Environment:
-        """The environment for a flow, which is built if it is not there. The caller releases it. `tell` takes lines for the run's log.
+        """The environment for a flow, which is built if it is not there. The caller releases it. `tell` takes lines for the run's log. With an `account`,
+        it is one of its own, and the installer works as that.
 
         Raises EnvironmentFailed, or Stopped once it `is_wanted` no more.
         """
@@ -106,12 +123,12 @@ class Environments:
         lines = sorted(
             line for line in requirements if pin_of(line)[0] != DISTRIBUTION
         )  # always of the agent's version
-        folder = self._folder / _key(interpreter, lines)
+        folder = self._folder / _key(interpreter, lines, self._rules.builds, account)
         environment = folders.ready(folder)
         if environment is not None:
             return environment
         try:
-            environment = self._built(folder, interpreter, lines, tell, is_wanted)
+            environment = self._built(folder, _Order(interpreter, lines, account, tell, is_wanted))
         except OSError as error:
             raise EnvironmentFailed(f"The environment could not be built: {error.strerror or error}.") from error
         self.sweep()
@@ -152,49 +169,51 @@ class Environments:
 
     # --- building
 
-    def _built(
-        self, folder: Path, interpreter: Interpreter, lines: list[str], tell: Tell, is_wanted: IsWanted
-    ) -> Environment:
+    def _built(self, folder: Path, order: _Order) -> Environment:
         """The environment once it is there: built alone, whoever else wants it. Raises EnvironmentFailed, Stopped, or OSError."""
         is_told = False
         while (environment := folders.ready(folder)) is None:
             lock = folders.alone(folder)
             if lock is None:
                 if not is_told:
-                    tell(f"Environment {folder.name} is being built for another run; waiting for it ...")
+                    order.tell(f"Environment {folder.name} is being built for another run; waiting for it ...")
                     is_told = True
-                folders.pause(is_wanted)
+                folders.pause(order.is_wanted)
                 continue
             try:
                 if folders.record_of(folder) is None:
                     _refuse_early(folder)
                     folders.clear(folder)
-                    self._fill(folder, lock, interpreter, lines, tell, is_wanted)
+                    self._fill(folder, lock, order)
             finally:
                 os.close(lock)
         return environment
 
-    def _fill(
-        self, folder: Path, lock: int, interpreter: Interpreter, lines: list[str], tell: Tell, is_wanted: IsWanted
-    ) -> None:
-        installer = Installer(
-            folder, self._index.url, builds=self._rules.builds, lock=lock, is_wanted=is_wanted, tool=self._tool
-        )
+    def _fill(self, folder: Path, lock: int, order: _Order) -> None:
+        interpreter, lines, tell = order.interpreter, order.lines, order.tell
         started = clock.monotonic()
         tell(
             f"Building environment {folder.name}: Python {interpreter.version}, {counted(len(lines), 'requirement')} ..."
         )
+        address = self._index.url
         try:
-            linked = self._install(installer, interpreter, lines, tell, is_wanted)
+            linked = not self._has_sdk(tell, order.is_wanted)
+            with self._index.address() as address:
+                installer = self._installer(folder, lock, address, order)
+                self._install(installer, order, linked)
         except IndexUnreachable as error:
             raise EnvironmentFailed(f"The environment could not be built: {error}") from error
         except (InstallFailed, IndexClosed) as error:
-            reason, detail = self._reason(error, lines), getattr(error, "detail", "")
+            reason, detail = (
+                self._reason(error, lines),
+                getattr(error, "detail", "").replace(address, self._index.shown),
+            )
             folders.fail(folder, reason, detail)
             raise EnvironmentFailed(f"The environment could not be built: {reason}", detail) from error
         record = Record(
             key=folder.name,
             python=interpreter.version,
+            prefix=interpreter.prefix,
             requirements=[line.partition(" --hash=")[0] for line in lines],
             sdk=VERSION,
             linked=linked,
@@ -206,20 +225,28 @@ class Environments:
         folders.complete(folder, record)
         tell(f"Built environment {record} in {clock.monotonic() - started:.1f} s.")
 
-    def _install(
-        self, installer: Installer, interpreter: Interpreter, lines: list[str], tell: Tell, is_wanted: IsWanted
-    ) -> bool:
-        """The flow's packages and the SDK in one go, so that they fit each other; but with hashes the flow's own first, since the SDK has none.
+    def _installer(self, folder: Path, lock: int, address: str, order: _Order) -> Installer:
+        return Installer(
+            folder,
+            address,
+            builds=self._rules.builds,
+            lock=lock,
+            is_wanted=order.is_wanted,
+            tool=self._tool,
+            account=order.account,
+        )
 
-        Returns whether the SDK is linked, because the index does not have it."""
-        linked = not self._has_sdk(tell, is_wanted)
+    def _install(self, installer: Installer, order: _Order, linked: bool) -> None:
+        """The flow's packages and the SDK in one go, so that they fit each other; but with hashes the flow's own first, since the SDK has none. It is
+        `linked` if the index does not have it."""
+        interpreter, lines = order.interpreter, order.lines
         if linked and not (own_sdk.is_known() and interpreter.takes_ours):
             raise InstallFailed(
                 f"The package index {self._index.shown} has no wheel of {DISTRIBUTION} {VERSION}, which every environment needs. Put it there, with those of "
                 "its dependencies for this Python, as the page Install says."
             )
         sdk = [] if linked else [f"{DISTRIBUTION}=={VERSION}"]
-        installer.create(interpreter.path)
+        installer.create(interpreter.path, interpreter.prefix)
         if any("--hash=" in line for line in lines):
             installer.install(lines)
             if sdk:
@@ -227,10 +254,9 @@ class Environments:
         elif lines or sdk:
             installer.install([*lines, *sdk], constraints=own_sdk.needs() if linked else [])
         if linked:
-            own_sdk.link(installer.packages())
+            installer.link()
             installer.check()
         installer.tidy()
-        return linked
 
     def _has_sdk(self, tell: Tell, is_wanted: IsWanted) -> bool:
         """Whether the index has our SDK. Retries for a while if it does not answer."""
@@ -260,8 +286,10 @@ class Environments:
         return str(error)
 
 
-def _key(interpreter: Interpreter, lines: list[str]) -> str:
+def _key(interpreter: Interpreter, lines: list[str], builds: bool, account: Account | None) -> str:
     parts = [interpreter.path, interpreter.version, interpreter.platform, VERSION, *lines]
+    parts += ["built from sources"] if builds else []
+    parts += [] if account is None else [f"user {account.name} {account.ids.uid}"]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
 
 

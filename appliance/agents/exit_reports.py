@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID
 
-from appliance.agents.attempts import AttemptRecord, AttemptStore
+from appliance.agents.attempts import AttemptRecord, AttemptStore, files_of, opened
 from appliance.client import agents
 from appliance.client import run_protocol as runs
 from appliance.client.errors import BadAnswer, ClientError, Refused
@@ -82,8 +82,9 @@ class ExitReports:
 
     def _deliver(self, directory: Path, record: AttemptRecord, exited: Exited) -> None:
         try:
-            if (directory / FILE_NAME).exists():
-                self._replay(record, directory / FILE_NAME)
+            self._replay(record, files_of(directory) / FILE_NAME)
+        except FileNotFoundError:
+            _logger.debug("Run %s has left no reports.", record.flow_run_id)
         except OSError as error:
             _logger.error("Could not read the spool of run %s: %s", record.flow_run_id, error)
         assert self.agent_id is not None
@@ -98,7 +99,7 @@ class ExitReports:
 
     def _replay(self, record: AttemptRecord, spool: Path) -> None:
         """Deliver the batches of a process that ended while the server was down. The server skips those that it already has."""
-        with spool.open("rb") as lines, self._as_run(record.token) as transport:
+        with opened(spool) as lines, self._as_run(record.token) as transport:
             for line in lines:
                 if not line.endswith(b"\n"):
                     return  # the process died while writing this line

@@ -10,7 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from signal import SIGKILL
+from typing import IO
 
+from appliance.agents import become, own_sdk
+from appliance.agents.run_users import Account
 from appliance.kit import clock
 from appliance.kit.distribution import install, is_installed
 
@@ -37,21 +40,36 @@ class Stopped(Exception):
 class Installer:
     """Builds in one folder: `python` becomes a virtual environment there, and what is temporary is in there, too.
 
-    `lock` is a file descriptor that the programs inherit: the lock of the folder, which so outlives the agent while they write.
+    `lock` is a file descriptor that the programs inherit: the lock of the folder, which so outlives the agent while they write. With an `account`, they
+    work as that: what they fill is the account's, and the folder itself stays closed to it.
     """
 
     def __init__(
-        self, folder: Path, index_url: str, *, builds: bool, lock: int, is_wanted: Callable[[], bool], tool: str = ""
+        self,
+        folder: Path,
+        index_url: str,
+        *,
+        builds: bool,
+        lock: int,
+        is_wanted: Callable[[], bool],
+        tool: str = "",
+        account: Account | None = None,
     ) -> None:
         self._folder, self._builds, self._lock, self._is_wanted = folder, builds, lock, is_wanted
+        self._account, self._base = account, Path(sys.base_prefix)
         self.python = folder / "venv" / "bin" / "python"
         self._tool = tool or preferred()
         self._environ = _environment(os.environ, folder, index_url)
 
-    def create(self, base: str) -> None:
-        """Make an empty virtual environment of this interpreter. Raises InstallFailed or Stopped."""
-        for name in ("tmp", "home"):
+    def create(self, base: str, prefix: str) -> None:
+        """Make an empty virtual environment of this interpreter, with its library below a prefix. Raises InstallFailed or Stopped."""
+        self._base = Path(prefix)
+        for name in ("tmp", "home", "venv"):
             (self._folder / name).mkdir(exist_ok=True)
+            if self._account is not None:
+                os.chown(self._folder / name, self._account.ids.uid, self._account.ids.gid)
+        if self._account is not None:
+            self._folder.chmod(0o711)
         self._run(
             [base, "-I", "-m", "venv", "--without-pip", str(self._folder / "venv")],
             f"{base} could not make a virtual environment",
@@ -62,12 +80,23 @@ class Installer:
         listed, limits = self._folder / "requirements.txt", self._folder / "constraints.txt"
         listed.write_text("".join(f"{line}\n" for line in requirements), encoding="utf-8")
         limits.write_text("".join(f"{line}\n" for line in constraints), encoding="utf-8")
+        for file in (listed, limits):
+            file.chmod(0o644)  # accounts read it, too
         options = ["--requirement", str(listed), *(["--constraint", str(limits)] if constraints else [])]
         if any("--hash=" in line for line in requirements):
             options.append("--require-hashes")
         if not self._builds:
             options += ["--only-binary", ":all:"]
         self._run(self._command("install", *options), f"{self._tool} could not install the packages")
+
+    def link(self) -> None:
+        """Link the agent's own SDK into the environment. Raises InstallFailed or Stopped."""
+        if self._account is None:
+            own_sdk.link(self.packages())
+            return
+        path = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
+        command = [sys.executable, "-P", "-m", "appliance.agents.own_sdk", str(self.packages())]
+        self._run(command, "The SDK of the agent could not be linked", path)
 
     def check(self) -> None:
         """Look whether the packages fit each other. Raises InstallFailed or Stopped."""
@@ -92,20 +121,11 @@ class Installer:
             f"This agent has neither uv nor pip to install packages with. Run `{install('environments')}` where it is installed, and restart it."
         )
 
-    def _run(self, command: list[str], problem: str) -> None:
+    def _run(self, command: list[str], problem: str, more: Mapping[str, str] | None = None) -> None:
         log = self._folder / "output.log"
         with log.open("wb") as output:
             try:
-                process = subprocess.Popen(
-                    command,
-                    cwd=self._folder,
-                    env=self._environ,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                    pass_fds=[self._lock],
-                )
+                process = self._started(command, self._environ | dict(more or {}), output)
             except OSError as error:
                 raise InstallFailed(f"{problem}: {command[0]} does not start ({error.strerror}).") from error
             try:
@@ -118,6 +138,28 @@ class Installer:
             raise InstallFailed(f"{problem} within {_LONGEST_BUILD / 60:.0f} minutes.", _end_of(log))
         if code != 0:
             raise InstallFailed(f"{problem}; what it says is in the run's log.", _end_of(log))
+
+    def _started(self, command: list[str], environ: dict[str, str], output: IO[bytes]) -> subprocess.Popen[bytes]:
+        if self._account is not None:
+            return become.start(
+                self._account,
+                command,
+                environ=environ,
+                cwd=self._folder,
+                needed=[self._folder, self._base],
+                output=output,
+                held=[self._lock],
+            )
+        return subprocess.Popen(
+            command,
+            cwd=self._folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            pass_fds=[self._lock],
+        )
 
     def _wait(self, process: subprocess.Popen[bytes]) -> int | None:
         deadline = clock.monotonic() + _LONGEST_BUILD
@@ -149,6 +191,8 @@ def _environment(ours: Mapping[str, str], folder: Path, index_url: str) -> dict[
     """The variables of an installer: the index, and nothing of the agent's environment that could name another, or is secret."""
     kept = {name: ours[name] for name in _KEPT if name in ours}
     kept |= {name: value for name, value in ours.items() if name.upper() in _PROXIES}
+    if index_url.startswith("http://127.0.0.1:"):  # no proxy leads there
+        kept |= {name: ",".join(filter(None, [kept.get(name), "127.0.0.1"])) for name in ("NO_PROXY", "no_proxy")}
     return {
         **kept,
         "HOME": str(folder / "home"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
@@ -80,3 +81,7 @@ def _top_levels(installed: Distribution) -> Iterator[Path]:
 
 def _project_of(folder: str) -> str:
     return project_name(folder.removesuffix(".dist-info").rpartition("-")[0])
+
+
+if __name__ == "__main__":
+    link(Path(sys.argv[1]))

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import httpx2
 
+from appliance.agents import index_relay
 from appliance.protocol.environments import project_name
 
 _SECONDS = 20.0
@@ -26,12 +27,22 @@ class IndexUnreachable(Exception):
 
 
 class PackageIndex:
-    """The index at a URL, which may have a user and a password."""
+    """The index at a URL, which may have a user and a password. Or a `token`, which is sent once the index asks for one."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self.url = url.rstrip("/")
+        self._token, self._is_private = token, False
         place = urlsplit(self.url)
         self.shown = place._replace(netloc=place.netloc.rpartition("@")[2]).geturl()
+
+    @contextmanager
+    def address(self) -> Iterator[str]:
+        """Where an installer reads it until the end of the block, after somebody has looked for a project here."""
+        if not self._is_private:
+            yield self.url
+            return
+        with index_relay.relay(self.url, self._token) as address:
+            yield address
 
     def has(self, project: str, version: str) -> bool:
         """Whether it has a wheel of this version. Raises IndexClosed or IndexUnreachable."""
@@ -53,11 +64,18 @@ class PackageIndex:
     def _versions(self, client: httpx2.Client, project: str) -> set[str]:
         """Those of its wheels."""
         try:
-            answer = client.get(f"{self.url}/{project}/", headers={"Accept": _ACCEPT})
+            answer = self._page(client, project)
+            if answer.status_code == 401 and self._token and not self._is_private:
+                self._is_private = True
+                answer = self._page(client, project)
         except httpx2.InvalidURL as error:
             raise IndexClosed(f"{self.shown} is not the address of an index; set APPLIANCE_AGENT_INDEX_URL.") from error
         except httpx2.HTTPError as error:
             raise IndexUnreachable(f"The package index {self.shown} can't be reached ({error}).") from error
+        if answer.status_code in (401, 403) and self._token:
+            raise IndexClosed(
+                f"The package index {self.shown} refuses this agent's token. Create another with `appliance token create`, and restart the agent with it."
+            )
         if answer.status_code in (401, 403):
             raise IndexClosed(
                 f"The package index {self.shown} refuses this agent: it asks for a token. Set APPLIANCE_AGENT_INDEX_URL to an address with a token "
@@ -69,6 +87,10 @@ class PackageIndex:
             raise IndexUnreachable(f"The package index {self.shown} answered with status {answer.status_code}.")
         name = project_name(project).replace("-", "[-_.]+")
         return set(re.findall(rf"\b{name}-([A-Za-z0-9.!+_]+)-[^\"'<>/\s]+?\.whl\b", answer.text[:_LONGEST_PAGE], re.I))
+
+    def _page(self, client: httpx2.Client, project: str) -> httpx2.Response:
+        token = {"Authorization": f"Bearer {self._token}"} if self._is_private else {}
+        return client.get(f"{self.url}/{project}/", headers={"Accept": _ACCEPT, **token})
 
     @contextmanager
     def _client(self) -> Iterator[httpx2.Client]:

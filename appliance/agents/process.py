@@ -6,7 +6,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,14 +14,16 @@ from uuid import UUID
 
 import msgspec
 
-from appliance.agents import result_probe
+from appliance.agents import cold_start, result_probe
 from appliance.agents.agent import WAIT, Agent, StartFailed
 from appliance.agents.attempts import (
     OUTPUT,
     AttemptRecord,
     AttemptStore,
     exit_report,
+    files_of,
     process_identity,
+    write,
     write_stop_reason,
 )
 from appliance.agents.code_cache import CodeCache
@@ -36,9 +37,9 @@ from appliance.agents.preparation import Preparations, Prepared, RunAccess
 from appliance.agents.result_sweep import ResultSweep
 from appliance.agents.roots import Roots
 from appliance.agents.run_keys import RunKeys
+from appliance.agents.run_users import Account, RunUsers
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import LiveProcess, Watcher
-from appliance.agents.zygote import OUTPUT_FLAGS
 from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.core.errors import ResultError
@@ -85,6 +86,7 @@ class ProcessAgent(Agent):
         key: bytes = b"",
         environments: EnvironmentRules | None = None,
         run_keys: RunKeys | None = None,
+        users: Sequence[str] = (),
     ) -> None:
         """`run_keys`: by default, those from the key that the environment of this process names."""
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
@@ -102,6 +104,7 @@ class ProcessAgent(Agent):
         self._watcher = Watcher(self._on_exit, self.changed.set)
         self._code = CodeCache(state_dir / "code")
         self._environments = Environments(state_dir / "environments", environments or NO_ENVIRONMENTS)
+        self._users = RunUsers(users)
         self._environment_pools = EnvironmentPools(hidden=hidden)
         self._preparations = Preparations(self, transport, self.changed.set)
         self._results_url = results_url
@@ -113,6 +116,7 @@ class ProcessAgent(Agent):
 
     def open(self) -> None:
         secrets.hide_all(os.environ)
+        self.problems = [*self.problems, *self._users.problems()]
         if self._results_url:
             result_probe.start(self._results_url, self._has_problem)
         if self._run_keys.problem:
@@ -194,6 +198,9 @@ class ProcessAgent(Agent):
         name = refused_name(config.env, self.env_names)
         if name:
             raise StartFailed(environment_names.refusal(name, "this agent", self.env_names))
+        account = self._account(config)
+        if account is not None:
+            self._give(directory, account)
         excess = process_limits.excess(run_configs.limits_of(config))
         if excess:
             raise StartFailed(excess)
@@ -209,16 +216,22 @@ class ProcessAgent(Agent):
         config = run_configs.environment_of(run_configs.decode(work.run_config))
         if config is None:
             return Prepared(folder, place)
-        environment = self._environment(config, access)
+        account = self._account(config)
+        environment = self._environment(config, access, account)
         visible = _in_environment(self._inherited(), environment)
-        pool = self._environment_pools.obtain(environment, visible) if self._warm else None
+        is_warm = self._warm and account is None
+        pool = self._environment_pools.obtain(environment, visible) if is_warm else None
         return Prepared(folder, place, environment, pool, f"Started in environment {environment.record}.")
 
-    def _environment(self, config: ProcessDocument, access: RunAccess) -> Environment:
+    def _environment(self, config: ProcessDocument, access: RunAccess, account: Account | None) -> Environment:
         """The environment that a run config asks for. Raises StartFailed."""
         try:
             return self._environments.obtain(
-                config.python, config.requirements, access.say, lambda: not access.stopped.is_set()
+                config.python,
+                config.requirements,
+                access.say,
+                lambda: not access.stopped.is_set(),
+                account,
             )
         except EnvironmentFailed as error:
             for line in error.detail.splitlines():
@@ -268,26 +281,44 @@ class ProcessAgent(Agent):
     # --- processes
 
     def _launch(self, work: Work, config: RunConfigDocument, directory: Path, prepared: Prepared) -> LiveProcess:
-        cwd = _working_directory(prepared.place or work.storage, config, directory, self.roots)
+        account, files, environment = self._account(config), files_of(directory), prepared.environment
+        cwd = _working_directory(prepared.place or work.storage, config, files, self.roots)
         limits = run_configs.limits_of(config)
-        environ = self._environ(work, config, directory) | _code(directory, prepared)
-        python, visible, pool, held = self._python, self._inherited(), self._pool, []
-        if (environment := prepared.environment) is not None:
+        environ = self._environ(work, config, files, account) | _code(files, prepared)
+        pool = self._pool if account is None else None
+        python, visible, held = self._python, self._inherited(account), []
+        if environment is not None:
             python, pool, held = str(environment.python), prepared.pool, [environment.held]
             visible, environ = _in_environment(visible, environment), _in_environment(environ, environment)
         if pool is not None:
             try:
-                pid, handle = pool.start(environ, cwd, directory / OUTPUT)
+                pid, handle = pool.start(environ, cwd, files / OUTPUT)
                 return LiveProcess(_record(work, pid, limits), directory, handle, pool=pool)
             except PoolUnusable as error:
                 _logger.info("Run %s starts cold: %s.", work.name, error)
-        child = _start_cold(python, environ, cwd, directory / OUTPUT, visible, held)
+        folders = {} if account is None else _reached(work, files, prepared)
+        child = cold_start.start(python, environ, cwd, files / OUTPUT, visible, held, account=account, **folders)
         return LiveProcess(_record(work, child.pid, limits), directory, os.pidfd_open(child.pid), child)
 
-    def _environ(self, work: Work, config: RunConfigDocument, directory: Path) -> dict[str, str]:
+    def _account(self, config: RunConfigDocument) -> Account | None:
+        """The account as which a run works, if not the agent's. Raises StartFailed."""
+        user = run_configs.user_of(config) or self._users.default
+        return None if user is None else self._users.account(user)
+
+    def _give(self, directory: Path, account: Account) -> None:
+        try:
+            self._attempts.give(directory, account.ids)
+        except OSError as error:
+            raise StartFailed(
+                f"The run's directory can't be given to user {account.name}: {error.strerror}."
+            ) from error
+
+    def _environ(
+        self, work: Work, config: RunConfigDocument, directory: Path, account: Account | None
+    ) -> dict[str, str]:
         """The agent's own environment without the appliance's settings, plus those of runs, secrets, the flow's variables, and the attempt."""
         return {
-            **self._inherited(),
+            **self._inherited(account),
             **secrets.variables(os.environ),
             **crash.forward(os.environ),
             **self._settings,
@@ -303,8 +334,9 @@ class ProcessAgent(Agent):
             **({"APPLIANCE_RUN_LIMITS": json.dumps(limits)} if (limits := run_configs.limits_of(config)) else {}),
         }
 
-    def _inherited(self) -> dict[str, str]:
-        return {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
+    def _inherited(self, account: Account | None = None) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
+        return own if account is None else account.variables(own)
 
     def _adopt(self, directory: Path, record: AttemptRecord) -> None:
         """Watch a process of an earlier agent, or record its exit."""
@@ -394,10 +426,17 @@ def _code(directory: Path, prepared: Prepared) -> dict[str, str]:
     if prepared.code is None:
         return {}
     try:
-        (directory / CODE_FILE).write_bytes(msgspec.json.encode(prepared.place))
+        write(directory / CODE_FILE, msgspec.json.encode(prepared.place))
     except OSError as error:
         raise StartFailed(f"The run's directory can't be written to: {error.strerror}.") from error
     return {"APPLIANCE_RUN_CODE_DIR": str(prepared.code)}
+
+
+def _reached(work: Work, files: Path, prepared: Prepared) -> dict[str, Any]:
+    """What a run that works as an account needs to reach, and the file that it must be able to read."""
+    places = [files, *([prepared.code] if prepared.code else [])]
+    places += [] if prepared.environment is None else prepared.environment.places()
+    return {"needed": places, "code": None if prepared.code else work.storage.get("path")}
 
 
 def _working_directory(storage: Mapping[str, Any], config: RunConfigDocument, directory: Path, roots: Roots) -> Path:
@@ -428,32 +467,3 @@ def _record(work: Work, pid: int, limits: Mapping[str, int] | None = None) -> At
         limits=dict(limits or {}),
         token=work.run_token,
     )
-
-
-def _start_cold(
-    python: str,
-    environ: Mapping[str, str],
-    cwd: Path,
-    output: Path,
-    visible: Mapping[str, str],
-    held: Sequence[int] = (),
-) -> subprocess.Popen[bytes]:
-    """Start the process with the variables that anyone may see; it reads all of them from a file without a name. It keeps `held` open."""
-    command = [python, "-P", "-m", "appliance.agents.execute"]  # -P: files next to the flow must not shadow our imports
-    handed = os.memfd_create("environment")
-    try:
-        with os.fdopen(handed, "wb+") as hidden, os.fdopen(os.open(output, OUTPUT_FLAGS, 0o600), "ab") as file:
-            hidden.write(json.dumps(dict(environ)).encode())
-            hidden.seek(0)
-            return subprocess.Popen(
-                [*command, str(handed)],
-                cwd=cwd,
-                env={"PYTHONUNBUFFERED": "1", **visible},
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                pass_fds=[handed, *held],
-            )
-    except OSError as error:
-        raise StartFailed(f"The run's process could not be started: {error.strerror}.") from error

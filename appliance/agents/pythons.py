@@ -15,8 +15,8 @@ from pathlib import Path
 _USUAL = ("/usr/local/bin", "/usr/bin", "/bin")
 _PROBE_SECONDS = 20.0
 _PROBE = (
-    "import json, sys, sysconfig; print(json.dumps(['.'.join(map(str, sys.version_info[:3])), "
-    "f'{sys.implementation.name} {sysconfig.get_platform()} {sys.abiflags}']))"
+    "import json, sys, sysconfig; print(json.dumps([sys.executable, '.'.join(map(str, sys.version_info[:3])), "
+    "f'{sys.implementation.name} {sysconfig.get_platform()} {sys.abiflags}', sys.base_prefix]))"
 )
 
 
@@ -26,11 +26,12 @@ class NoPython(Exception):
 
 @dataclass(frozen=True)
 class Interpreter:
-    """`version` is complete, as in 3.12.1; wheels for one `platform` fit no other."""
+    """`version` is complete, as in 3.12.1; wheels for one `platform` fit no other. Its library is below `prefix`."""
 
     path: str
     version: str
     platform: str
+    prefix: str = ""
 
     @property
     def takes_ours(self) -> bool:
@@ -99,7 +100,9 @@ def _answer(path: str, _changed: int) -> Interpreter | None:
         done = subprocess.run(
             [path, "-I", "-c", _PROBE], env={}, cwd="/", capture_output=True, timeout=_PROBE_SECONDS, check=True
         )
-        version, platform = json.loads(done.stdout)
+        executable, version, platform, prefix = json.loads(done.stdout)
     except (OSError, subprocess.SubprocessError, ValueError):
         return None
-    return Interpreter(path, str(version), str(platform))
+    return Interpreter(
+        str(executable) or path, str(version), str(platform), str(prefix)
+    )  # the path is that of a shim, if there is one

@@ -86,6 +86,7 @@ def process(
         run_environ=settings.run_environ(),
         hidden=True,
         key=key_of(token),
-        environments=EnvironmentRules.of(settings, url, default=False),
+        users=names_in(settings.agent_users),
+        environments=EnvironmentRules.of(settings, url, token, default=False),
     )
     return worker.run(stop)

@@ -20,7 +20,7 @@ from appliance.agents.roots import Roots
 from appliance.cli import data_owner
 from appliance.config import Settings
 from appliance.kit import privileges
-from appliance.kit.privileges import Ids
+from appliance.kit.privileges import Ids, interpreter
 
 SERVER_USER, AGENT_USER = "appliance", "appliance-agent"
 _PROBE = "import msgspec, sqlite3, ssl, appliance.config"
@@ -81,7 +81,7 @@ def _apart(settings: Settings, server: Ids | None) -> Separation:
             return Separation(server, problem=f"user {agent.uid} can't read {closed}, from where the agent takes code")
         if home and privileges.can_enter(Path(home), agent, read=True):
             roots.append(Path(home))
-        needed = [*_interpreter(), *roots, settings.data_path]
+        needed = [*interpreter(), *roots, settings.data_path]
         barriers = privileges.barriers((path for path in needed if path.exists()), agent)
     except OSError as error:
         return Separation(server, problem=f"{error.filename} can't be looked at")
@@ -95,7 +95,7 @@ def _own_server(settings: Settings, agent: Ids) -> Ids | None:
     reach its code and its data."""
     server = _spare(settings.data_path, agent)
     above = next(folder for folder in settings.data_path.parents if folder.exists())
-    reached = [path for path in _interpreter() if path.exists()]
+    reached = [path for path in interpreter() if path.exists()]
     if (
         settings.database_url
         or settings.port < _first_port()
@@ -203,10 +203,3 @@ def _user(setting: str, name: str, default: str) -> tuple[Ids | None, str]:
             f"{setting} names the user {name!r}, which does not exist; create it, or give a number."
         ) from None
     return Ids(entry.pw_uid, entry.pw_gid), entry.pw_dir if os.path.isdir(entry.pw_dir) else ""  # noqa: PTH112 - also false where root may not look
-
-
-def _interpreter() -> list[Path]:
-    """What our own Python processes read: the interpreter, its library, and the packages."""
-    places = [sys.base_prefix, sys.base_exec_prefix, sys.prefix, *filter(None, sys.path)]
-    files = [Path(sys.executable).resolve(), Path(__file__).resolve().parents[1]]
-    return list(dict.fromkeys([Path(place).resolve() for place in places] + files))

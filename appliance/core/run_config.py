@@ -8,7 +8,7 @@ from os import PathLike, fspath
 from typing import Any, ClassVar
 
 from appliance.kit import options
-from appliance.kit.run_environment import env_problem
+from appliance.kit.run_environment import env_problem, user_problem
 from appliance.protocol.environments import normalized, python_problem, requirements_problem
 from appliance.protocol.run_limits import limits_problem
 
@@ -42,16 +42,17 @@ class ProcessRun(RunConfig):
     that has them instead, from the folder of the project or, without one, of the flow. It is read when the flow is registered.
 
     `limits` are what the process may use, such as `{"memory": "2Gi", "cpu_seconds": 3600, "open_files": 1024, "processes": 256, "file_size": "10Gi"}`:
-    each of its processes gets no more. They can only lower what the agent's processes have.
+    each of its processes gets no more. They can only lower what the agent's processes have. `user` is the account as which it works, if the agent's
+    administrator permits that (`APPLIANCE_AGENT_USERS`).
     """
 
     kind = "process"
     python: str | None = None
     requirements: Sequence[str] = ()
     lock: str | None = None
-    limits: Mapping[
-        str, int | str
-    ] = {}  # as those before only in objects that are given one: earlier releases saved them without
+    limits: Mapping[str, int | str] = {}
+    user: str | None = None
+    # these five are only in objects that are given one: earlier releases saved them without
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class ProcessRun(RunConfig):
         requirements: Iterable[str] = (),
         lock: str | PathLike[str] | None = None,
         limits: Mapping[str, int | str] | None = None,
+        user: str | None = None,
     ) -> None:
         super().__init__(env, labels)
         self.working_dir = options.text("working_dir", working_dir)
@@ -71,17 +73,19 @@ class ProcessRun(RunConfig):
             "requirements": sorted({*map(normalized, options.strings("requirements", requirements))}),
             "lock": None if lock is None else fspath(lock),
             "limits": {name: _plain(amount) for name, amount in sorted(options.mapping("limits", limits).items())},
+            "user": options.text("user", user),
         }
         vars(self).update({name: value for name, value in own.items() if value not in (None, [], {})})
         if self.lock is not None and self.requirements:
             raise ValueError("A run config has either requirements or a lock; put the requirements into the lock.")
-        problem = python_problem(self.python) or requirements_problem(self.requirements) or limits_problem(self.limits)
+        problem = python_problem(self.python) or requirements_problem(self.requirements)
+        problem = problem or limits_problem(self.limits) or user_problem(self.user)
         if problem:
             raise ValueError(problem)
 
     def to_document(self) -> dict[str, Any]:
         document = super().to_document() | {"working_dir": self.working_dir}
-        own = {"python": self.python, "requirements": self.requirements, "lock": self.lock, "limits": self.limits}
+        own = {name: getattr(self, name) for name in ("python", "requirements", "lock", "limits", "user")}
         return document | {name: value for name, value in own.items() if value}
 
 

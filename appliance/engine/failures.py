@@ -24,8 +24,10 @@ _MAX_TRACEBACK = 32_000
 
 def failed_state(error: BaseException, cls: type[Failed] = Failed) -> Failed:
     """The failed state of a task whose code raised `error`, with the limit of the run from which that came."""
-    parts = (summary(error), process_limits.explanation(error))
-    return cls(message=" ".join(filter(None, parts)), result=error, data=describe(error))
+    message, limit = summary(error), process_limits.explanation(error)
+    if limit:
+        message = f"{message.rstrip('.')}. {limit}"
+    return cls(message=message, result=error, data=describe(error))
 
 
 def handler_failure(error: BaseException) -> Failed:

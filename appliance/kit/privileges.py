@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,15 +18,16 @@ _MS_NOSUID, _MS_NODEV, _MS_BIND, _MS_REC, _MS_SLAVE = 2, 4, 0x1000, 0x4000, 1 <<
 
 @dataclass(frozen=True)
 class Ids:
-    """A user and a group, without further groups."""
+    """A user, its group, and those to which it belongs besides."""
 
     uid: int
     gid: int
+    groups: tuple[int, ...] = ()
 
 
 def become(ids: Ids) -> None:
     """Be this user for good, without any capability. Only root can."""
-    os.setgroups([])
+    os.setgroups(ids.groups)
     os.setresgid(ids.gid, ids.gid, ids.gid)
     os.setresuid(ids.uid, ids.uid, ids.uid)
 
@@ -48,7 +50,7 @@ def acting_as(ids: Ids | None) -> Iterator[None]:
 def can_enter(path: Path, ids: Ids, *, read: bool = False) -> bool:
     """Whether the user can go through this folder, and with `read` see what is in it, by its permissions alone."""
     status = path.stat()
-    shift = 6 if status.st_uid == ids.uid else 3 if status.st_gid == ids.gid else 0
+    shift = 6 if status.st_uid == ids.uid else 3 if status.st_gid in (ids.gid, *ids.groups) else 0
     bits = 0o5 if read else 0o1
     return (status.st_mode >> shift) & bits == bits
 
@@ -58,6 +60,13 @@ def can_reach(folder: Path, ids: Ids, *, visible: Path) -> bool:
     count: it was made visible to this user."""
     above = visible.parents if folder.is_relative_to(visible) else ()
     return all(can_enter(place, ids) for place in (folder, *folder.parents) if place not in above)
+
+
+def interpreter() -> list[Path]:
+    """What our own Python processes read: the interpreter, its library, and the packages."""
+    places = [sys.base_prefix, sys.base_exec_prefix, sys.prefix, *filter(None, sys.path)]
+    files = [Path(sys.executable).resolve(), Path(__file__).resolve().parents[1]]
+    return list(dict.fromkeys([Path(place).resolve() for place in places] + files))
 
 
 def barriers(paths: Iterable[Path], ids: Ids) -> dict[Path, list[Path]]:

@@ -1,4 +1,4 @@
-"""Which environment variables a flow may set for its runs."""
+"""Which environment variables a flow may set for its runs, and how it names an account as which they work."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 MOST_VARIABLES = 200
 LONGEST_VALUE = 32_768
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _RESERVED = re.compile(r"(?:PYTHON|LD_|DYLD_|GCONV|MALLOC|GLIBC|APPLIANCE_).*|PATH|BROWSER", re.IGNORECASE)
 """Variables that decide what the interpreter, the loader or the C library executes, and our own."""
 _OF_RUNS = frozenset({"APPLIANCE_RUN_LOG_LEVEL", "APPLIANCE_RUN_LOG_STDOUT", "APPLIANCE_RUN_LOGGERS"})
@@ -28,3 +29,10 @@ def env_problem(env: Mapping[str, str]) -> str:
         if len(value) > LONGEST_VALUE:
             return f"The value of {name} in env is too long ({len(value)}); use at most {LONGEST_VALUE} characters, or a file."
     return ""
+
+
+def user_problem(user: str | None) -> str:
+    """Why this can't name an account, in a sentence; empty if it can, or says nothing."""
+    if user is None or _USER.fullmatch(user):
+        return ""
+    return f"user can't be {user[:80]!r}; write the name of an account, with letters, digits, '_', '.' and '-'."

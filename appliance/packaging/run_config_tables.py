@@ -8,7 +8,7 @@ from appliance.core.run_config import LocalRun, ProcessRun, UniversalRun
 from appliance.kit.option_names import refuse_unknown
 from appliance.protocol.run_config import decode, said
 
-_OF_PROCESSES = ("python", "requirements", "lock", "limits")
+_OF_PROCESSES = ("python", "requirements", "lock", "limits", "user")
 
 
 def run_config_of(place: str, table: dict[str, Any]) -> dict[str, Any]:

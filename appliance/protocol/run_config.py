@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from appliance.kit.run_environment import env_problem
+from appliance.kit.run_environment import env_problem, user_problem
 from appliance.protocol import containers, environments, run_limits
 
 Kind = Literal["universal", "process", "local", "docker", "kubernetes"]
@@ -29,17 +29,20 @@ class RunConfigDocument(msgspec.Struct, kw_only=True, forbid_unknown_fields=True
 
 
 class ProcessDocument(RunConfigDocument, tag="process"):
-    """A process on the agent's machine, in an environment of its own if it names a Python or packages, with `limits` of its resources."""
+    """A process on the agent's machine, in an environment of its own if it names a Python or packages, with `limits` of its resources, as the agent's
+    user or as `user`, an account that the agent's administrator permits."""
 
     python: str | None = None
     requirements: list[str] = []
     limits: dict[str, int | str] = {}
+    user: str | None = None
 
     def problems(self) -> Iterator[str]:
         yield from super().problems()
         yield environments.python_problem(self.python)
         yield environments.requirements_problem(self.requirements)
         yield run_limits.limits_problem(self.limits)
+        yield user_problem(self.user)
 
 
 class LocalDocument(ProcessDocument, tag="local"):
@@ -151,6 +154,11 @@ def environment_of(config: RunConfigDocument) -> ProcessDocument | None:
     if isinstance(config, ProcessDocument) and (config.python is not None or config.requirements):
         return config
     return None
+
+
+def user_of(config: RunConfigDocument) -> str | None:
+    """The account as which a run's process works; None: that of the agent."""
+    return config.user if isinstance(config, ProcessDocument) else None
 
 
 def limits_of(config: RunConfigDocument) -> dict[str, int]:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
 
-from appliance.agents.environments import EnvironmentRules
+from appliance import config
+from appliance.agents.environments import EnvironmentFailed, EnvironmentRules, Environments
+from appliance.agents.installers import Installer
 from appliance.cli.root import cli
-from appliance.client import flow_runs
+from appliance.client import admin, flow_runs
 from appliance.protocol.flow_runs import FlowRunView
+from appliance.protocol.tokens import CreateToken
 from tests.integration.live import LiveServer
 from tests.integration.test_process_agent import Host
 from tests.wheelhouse import wheel
@@ -122,3 +126,41 @@ def test_an_agent_whose_administrator_has_not_allowed_it_says_so(server: LiveSer
     finally:
         agent.stop()
     assert "APPLIANCE_AGENT_ENVIRONMENTS=true" in failed.state_message
+
+
+def test_a_private_index_takes_the_agents_own_token_until_it_is_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wheels = tmp_path / "wheels"
+    wheel(wheels, "tiny", "1.0")
+    private = LiveServer(tmp_path / "data", APPLIANCE_WHEELS=str(wheels), APPLIANCE_WHEELS_PUBLIC="false").start()
+    started: list[str] = []
+    really = Installer._started
+
+    def start(self: Installer, command: list[str], environ: dict[str, str], *more: Any) -> Any:
+        started.append(f"{command} {environ}")
+        return really(self, command, environ, *more)
+
+    monkeypatch.setattr(Installer, "_started", start)
+    monkeypatch.setenv("NO_PROXY", "example.org")
+    try:
+        created = admin.create_token(private.client, CreateToken(name="edge", scope="agent"))
+        rules = EnvironmentRules.of(config.load({}, agent_environments=True), private.url, created.token, default=False)
+        assert created.token not in repr(rules)
+        environments = Environments(tmp_path / "environments", rules)
+        said: list[str] = []
+        environments.obtain(None, ["tiny==1.0"], said.append).release()
+        assert any("install" in line and "'NO_PROXY': 'example.org,127.0.0.1'" in line for line in started)
+        kept = [file.read_bytes() for file in (tmp_path / "environments").rglob("*") if file.is_file()]
+        assert not any(created.token in text for text in [*started, *said])
+        assert not any(created.token.encode() in content for content in kept)
+
+        with pytest.raises(EnvironmentFailed, match=r"has no wheel of absent 1\.0") as caught:
+            environments.obtain(None, ["absent==1.0"])
+        assert "http://127.0.0.1" not in caught.value.detail.replace(private.url, ""), "the relay's address"
+
+        admin.delete_token(private.client, created.view.id)
+        with pytest.raises(EnvironmentFailed, match="refuses this agent's token"):
+            environments.obtain(None, ["tiny==2.0"])
+    finally:
+        private.kill()

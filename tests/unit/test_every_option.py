@@ -152,6 +152,7 @@ OF_PROCESSES = {
     "requirements": ["pandas==2.2.3"],
     "lock": "requirements.lock",
     "limits": {"memory": "2Gi"},
+    "user": "etl",
 }
 PLACE: dict[str, Any] = {"location": "{x}", "serializer": JSONSerializer()}
 BUCKET: dict[str, Any] = {"bucket": "other", "prefix": "p", "options": {"a": 1}, "client_options": {"b": 1}, **PLACE}

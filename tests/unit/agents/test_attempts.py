@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from appliance.agents.attempts import OUTPUT, AttemptRecord, AttemptStore, exit_report, process_identity
+import pytest
+
+from appliance.agents.attempts import (
+    OUTPUT,
+    AttemptRecord,
+    AttemptStore,
+    exit_report,
+    opened,
+    process_identity,
+    write_stop_reason,
+)
+from appliance.kit.privileges import Ids
 
 
 def record(run: UUID, pid: int = 0, attempt: int = 1) -> AttemptRecord:
@@ -99,3 +111,28 @@ def test_a_record_that_a_run_has_nested_too_deeply_is_passed_over(tmp_path: Path
     nested = "[" * 100_000 + "]" * 100_000
     (attempts.create(run, 1) / "job.json").write_text(f'{{"flow_run_id":"{run}","attempt":1,"pid":7,"more":{nested}}}')
     assert not list(attempts.load())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder to another user")
+def test_of_the_folder_of_an_account_only_files_of_its_own_are_read(tmp_path: Path) -> None:
+    attempts, run, ids = AttemptStore(tmp_path), uuid4(), Ids(65534, 65534)
+    directory = attempts.create(run, 1)
+    attempts.give(directory, ids)
+    own = directory / "own"
+    (tmp_path / "secret").write_text("7")
+    (own / "exit").symlink_to(tmp_path / "secret")
+    os.link(tmp_path / "secret", own / OUTPUT)
+    os.mkfifo(own / "spool.jsonl")
+    report = exit_report(record(run), directory, None, None)
+    assert report.code is None and report.tail == []
+    for name in ("exit", OUTPUT, "spool.jsonl"):
+        with pytest.raises(OSError, match=r"it is not a file of the run|symbolic links"):
+            opened(own / name).close()
+    (own / "exit").unlink()
+    (own / "exit").write_text("7")
+    os.chown(own / "exit", *dataclasses.astuple(ids)[:2])
+    assert exit_report(record(run), directory, None, None).code == 7
+    write_stop_reason(directory, "enough")
+    assert ((own / "stop").stat().st_uid, (own / "stop").read_text()) == (ids.uid, "Cancelled: enough")
+    attempts.archive(directory, clean=False)
+    assert [*own.iterdir()] == [own / OUTPUT]

@@ -20,6 +20,7 @@ from appliance.agents import environments as module
 from appliance.agents import installers, pythons
 from appliance.agents.environments import Environment, EnvironmentFailed, EnvironmentRules, Environments
 from appliance.agents.installers import Stopped
+from appliance.agents.run_users import RunUsers
 from appliance.kit import clock
 from appliance.kit.version import VERSION
 from tests.wheelhouse import Index, serving
@@ -254,7 +255,7 @@ import os, zipfile
 def build_wheel(folder, *_):
     info = "built-1.0.dist-info"
     with zipfile.ZipFile(os.path.join(folder, "built-1.0-py3-none-any.whl"), "w") as archive:
-        archive.writestr("built.py", "ENVIRON = " + repr(dict(os.environ)))
+        archive.writestr("built.py", "ENVIRON = " + repr(dict(os.environ)) + "\\nUID = " + str(os.getuid()))
         archive.writestr(info + "/METADATA", "Metadata-Version: 2.1\\nName: built\\nVersion: 1.0\\n")
         archive.writestr(info + "/WHEEL", "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
         archive.writestr(info + "/RECORD", "")
@@ -280,6 +281,13 @@ def test_sources_are_built_only_if_the_administrator_allows_it(
     environ = asks(made, "import built; print(built.ENVIRON)")
     assert "PATH" in environ and "canary" not in environ
     made.release()
+    if os.geteuid() == 0:
+        account = RunUsers(["nobody"]).account("nobody")
+        own = make(tmp_path / "other", index, builds=True).obtain(None, ["built==1.0"], account=account)
+        assert own.key != made.key and asks(own, "import built; print(built.UID)") == str(account.ids.uid)
+        assert (own.folder / "venv/lib").stat().st_uid == account.ids.uid
+        assert {(own.folder / name).stat().st_uid for name in ("", "environment.json", "requirements.txt")} == {0}
+        own.release()
 
 
 def test_what_flows_may_not_ask_for_is_said(tmp_path: Path, environments: Environments, index: Index) -> None:
@@ -296,12 +304,12 @@ def test_another_python_needs_an_index_with_the_sdk(
     tmp_path: Path, environments: Environments, index: Index, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "python3.42"
-    program.write_text("""#!/bin/sh\necho '["3.42.0", "cpython linux-x86_64 "]'\n""")
+    program.write_text(f"""#!/bin/sh\necho '["{program}", "3.42.0", "cpython linux-x86_64 ", "/usr"]'\n""")
     program.chmod(0o755)
     (tmp_path / "shims").mkdir()
     (tmp_path / "shims" / "python3.42").symlink_to("/bin/false")
     monkeypatch.setenv("PATH", f"{tmp_path / 'shims'}:{tmp_path}")
-    assert pythons.find("3.42") == pythons.Interpreter(str(program), "3.42.0", "cpython linux-x86_64 ")
+    assert pythons.find("3.42") == pythons.Interpreter(str(program), "3.42.0", "cpython linux-x86_64 ", "/usr")
     assert f"has no wheel of appliance-flows {VERSION}" in str(failure(environments, [], "3.42"))
     own = pythons.find(None)
     assert pythons.find(own.version.rpartition(".")[0]) == own

@@ -65,7 +65,7 @@ def test_root_as_the_agents_user_keeps_them_together(site: Path, user: str) -> N
 def test_the_server_gets_one_too_if_it_can_reach_its_code_and_all_of_its_data(
     site: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(separation, "_interpreter", lambda: [Path("/usr")])
+    monkeypatch.setattr(separation, "interpreter", lambda: [Path("/usr")])
     data = site / "data"
     data.mkdir(mode=0o700)
     (data / "appliance.db").write_text("x")
@@ -89,7 +89,7 @@ def test_the_server_gets_one_too_if_it_can_reach_its_code_and_all_of_its_data(
 
 @as_root
 def test_a_directory_in_use_or_of_another_user_is_left_alone(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(separation, "_interpreter", lambda: [Path("/usr")])
+    monkeypatch.setattr(separation, "interpreter", lambda: [Path("/usr")])
     data = site / "data"
     data.mkdir()
     with (data / ".lock").open("w") as lock:
@@ -160,7 +160,7 @@ def test_the_agents_places_change_hands_and_nothing_else_does(site: Path) -> Non
 
 @as_root
 def test_a_trial_that_fails_gives_everything_back(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(separation, "_interpreter", lambda: [Path("/usr")])
+    monkeypatch.setattr(separation, "interpreter", lambda: [Path("/usr")])
     monkeypatch.setattr(separation, "_PROBE", "raise SystemExit(1)")
     data = site / "data"
     data.mkdir(mode=0o700)

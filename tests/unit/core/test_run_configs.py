@@ -63,6 +63,8 @@ def test_what_code_says_can_be_read_on_the_wire(config: UniversalRun, kind: type
         ),
         (lambda: ProcessRun(limits={"processes": True}), "The limit processes can't be 'True'"),
         (lambda: ProcessRun(limits={"file_size": 2**63}), "The limit file_size can't be 9223372036854775808"),
+        (lambda: ProcessRun(user="0"), "user can't be '0'; write the name of an account"),
+        (lambda: ProcessRun(user="a b"), "user can't be 'a b'"),
         (lambda: KubernetesRun(namespace="No_Such"), "namespace 'No_Such' is not valid"),
         (lambda: KubernetesRun(cpu_request="half"), "cpu_request 'half' is not valid"),
         (lambda: KubernetesRun(memory_limit="2 GB"), "memory_limit '2 GB' is not valid"),
