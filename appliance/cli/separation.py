@@ -81,7 +81,7 @@ def _apart(settings: Settings, server: Ids | None) -> Separation:
             return Separation(server, problem=f"user {agent.uid} can't read {closed}, from where the agent takes code")
         if home and privileges.can_enter(Path(home), agent, read=True):
             roots.append(Path(home))
-        needed = [*interpreter(), *roots, settings.data_path]
+        needed = [*interpreter(), *_named_pythons(settings), *roots, settings.data_path]
         barriers = privileges.barriers((path for path in needed if path.exists()), agent)
     except OSError as error:
         return Separation(server, problem=f"{error.filename} can't be looked at")
@@ -203,3 +203,9 @@ def _user(setting: str, name: str, default: str) -> tuple[Ids | None, str]:
             f"{setting} names the user {name!r}, which does not exist; create it, or give a number."
         ) from None
     return Ids(entry.pw_uid, entry.pw_gid), entry.pw_dir if os.path.isdir(entry.pw_dir) else ""  # noqa: PTH112 - also false where root may not look
+
+
+def _named_pythons(settings: Settings) -> list[Path]:
+    """What the interpreters read that flows may name by their paths."""
+    files = [Path(path) for path in settings.open_pythons]
+    return [place for file in files for place in (file, file.resolve().parent.parent)]

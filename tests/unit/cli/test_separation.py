@@ -117,6 +117,17 @@ def test_a_root_that_the_user_cannot_read_is_named(site: Path) -> None:
 
 
 @as_root
+def test_interpreters_that_the_administrator_names_are_made_visible(site: Path) -> None:
+    closed = site / "closed"
+    (closed / "3.42" / "bin").mkdir(parents=True)
+    (closed / "3.42" / "bin" / "python3.42").touch()
+    (closed / "python").symlink_to(closed / "3.42" / "bin" / "python3.42")
+    closed.chmod(0o700)
+    found = separation.decide(settings(site, APPLIANCE_AGENT_PYTHONS=f"{closed / 'python'}:/no/such/python"))
+    assert found.barriers[closed] == [closed / "python", closed / "3.42"]
+
+
+@as_root
 def test_a_user_that_does_not_exist_is_one_sentence(site: Path) -> None:
     with pytest.raises(click.ClickException, match="APPLIANCE_AGENT_USER names the user 'nobody-here'"):
         separation.decide(settings(site, APPLIANCE_AGENT_USER="nobody-here"))
