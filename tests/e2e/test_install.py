@@ -1,6 +1,7 @@
 """Installing as the page "Install" says: its commands run, in the order of the page, with what `make dist` writes.
 
-Instead of the wheels that `make dist` downloads, there are those of the packages installed here, packed again.
+Instead of the wheels that `make dist` downloads, there are those of the packages installed here, packed again. Where that is permitted, all of it happens
+in a network that leads nowhere.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ from typing import Any
 import httpx2 as httpx
 import pytest
 
+from tests import networks
 from tests.e2e.appliance_process import PASSWORD, TOKEN, Appliance, free_port, running, until
 from tests.installs import ROOT, locked_here, wheel_of
 from tests.unit.test_sdk_alone import SENTENCE, SERVER
+from tests.wheelhouse import wheel
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 PAGE = (ROOT / "docs" / "pages" / "install.md").read_text()
 BLOCKS = re.findall(r"^## (.+?)$|```console\n(.*?)```", PAGE, re.S | re.M)
+PROJECT = Path(__file__).parent / "second_project"
 ADDRESS = "127.0.0.1:4200"
 MEGABYTE = 1_000_000
 INSTALLERS = {"pip", "setuptools", "_distutils_hack", "pkg_resources", "distutils-precedence.pth"}
@@ -42,6 +46,16 @@ def blocks() -> dict[str, list[str]]:
         heading = title or heading
         found.setdefault(heading, []).extend([commands] if commands else [])
     return {heading: commands for heading, commands in found.items() if commands}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_network() -> Iterator[None]:
+    """Whoever looks for something elsewhere fails, as on a site without Internet access."""
+    if not networks.are_permitted():
+        yield
+        return
+    with networks.own_network():
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -137,6 +151,7 @@ def test_the_commands_of_the_page_run(work: Path, dist: Path, appliance: Applian
     assert packages(work / ".venv") == sdk()
     check_that_another_file_is_refused(work, hashes)
     [agent] = todo.pop("On the host of an agent")
+    wheel(dist / "wheels", "tiny", "1.0")
     check_the_agent(work, agent, appliance)
     [server] = todo.pop("The server, without any index")
     check_the_server(work, server)
@@ -180,12 +195,26 @@ def check_the_agent(work: Path, commands: str, appliance: Appliance) -> None:
         return any(agent["name"] == "warehouse" for agent in agents)
 
     client = {"APPLIANCE_URL": appliance.url, "APPLIANCE_TOKEN": TOKEN}
-    with lasting(work, commands, is_online):
+    with lasting(work, commands, is_online, APPLIANCE_AGENT_ENVIRONMENTS="true"):
         shell(work, "agent/bin/appliance register first.py --project demo", **client)
         run = "agent/bin/appliance run first --project demo --label warehouse -p n=5 --watch"
         assert "Success" in shell(work, run, **client)
-    [run_id] = [item["id"] for item in appliance.items("/api/v1/flow-runs")]
-    assert appliance.run(run_id)["state_type"] == "SUCCESS"
+        [run_id] = [item["id"] for item in appliance.items("/api/v1/flow-runs")]
+        assert appliance.run(run_id)["state_type"] == "SUCCESS"
+        check_a_project_without_its_sources(work, appliance, client)
+
+
+def check_a_project_without_its_sources(work: Path, appliance: Appliance, client: dict[str, str]) -> None:
+    """The agent works in another folder, gets the code from the server, and the packages from the appliance's index."""
+    place = Path(shutil.copytree(PROJECT, work.parent / "deployed"))
+    shell(place, f"{work}/agent/bin/appliance deploy --yes", **client)
+    shutil.rmtree(place)
+    shell(work, "printf 0123456789 | agent/bin/appliance secret set STOCK_KEY --project stock", **client)
+    said = shell(work, "agent/bin/appliance run stock/levels --label warehouse --watch", **client)
+    assert "3 dozen with tiny 1.0 and a key of 10 characters" in said and "Success" in said
+    assert "Built environment" in said and "0123456789" not in said
+    [planned] = appliance.items("/api/v1/schedules?project=stock")
+    assert planned["flow"] == "levels"
 
 
 def check_the_server(work: Path, commands: str) -> None:

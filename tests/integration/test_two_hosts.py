@@ -151,6 +151,11 @@ def site(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_run_goes_on_where_its_results_are(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    go_on(site, capsys)
+
+
+def go_on(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    """Restart, approve, and retry while only the other host is there, and once the first one is back."""
     server, client = site.server, site.client
     site.north.start()
     retried, approval, moved, killed, paying = (

@@ -1,0 +1,67 @@
+"""Networks of their own, for tests: hosts that reach each other and nothing else. Only root can make them, and only where the kernel lets it."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+_CLONE_NEWNET = 0x40000000  # from linux/sched.h
+REASON = "this machine permits no network namespaces"
+
+
+def are_permitted() -> bool:
+    """Whether this process may make networks, and connect them."""
+    try:
+        with own_network(), far_host(1):
+            return True
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
+@contextmanager
+def own_network() -> Iterator[None]:
+    """Until the end of the block, this thread and what it starts have a network with a loopback and nothing else. Raises OSError."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    before = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        if libc.unshare(_CLONE_NEWNET) != 0:
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+        try:
+            _ip("link", "set", "lo", "up")
+            yield
+        finally:
+            if libc.setns(before, _CLONE_NEWNET) != 0:
+                raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    finally:
+        os.close(before)
+
+
+@contextmanager
+def far_host(number: int) -> Iterator[tuple[list[str], str]]:
+    """A host that this thread's network is connected with by a cable of its own: what to put before a command that is to run there, and the address under
+    which it reaches this side. Raises OSError or SubprocessError."""
+    here, there, near, far = f"10.77.{number}.1", f"10.77.{number}.2", f"near{number}", f"far{number}"
+    with ExitStack() as stack:
+        holder = stack.enter_context(
+            subprocess.Popen(["unshare", "-n", "sh", "-c", "echo; exec cat"], stdin=-1, stdout=-1)
+        )
+        stack.callback(holder.kill)
+        assert holder.stdout is not None
+        holder.stdout.readline()  # it has its network
+        inside = ["nsenter", "-t", str(holder.pid), "-n"]
+        _ip("link", "add", near, "type", "veth", "peer", "name", far)
+        _ip("link", "set", far, "netns", str(holder.pid))
+        for prefix, address, name in (([], here, near), (inside, there, far)):
+            _ip("addr", "add", f"{address}/30", "dev", name, prefix=prefix)
+            _ip("link", "set", name, "up", prefix=prefix)
+        _ip("link", "set", "lo", "up", prefix=inside)
+        yield inside, here
+
+
+def _ip(*arguments: str, prefix: list[str] | None = None) -> None:
+    program = next((path for path in ("/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip") if Path(path).exists()), "ip")
+    subprocess.run([*(prefix or []), program, *arguments], check=True, capture_output=True)
