@@ -296,7 +296,7 @@ class ProcessAgent(Agent):
                 return LiveProcess(_record(work, pid, limits), directory, handle, pool=pool)
             except PoolUnusable as error:
                 _logger.info("Run %s starts cold: %s.", work.name, error)
-        folders = {} if account is None else _reached(work, files, prepared)
+        folders = {} if account is None else _reached(work, files, prepared, _folder_of(self._results_url))
         child = cold_start.start(python, environ, cwd, files / OUTPUT, visible, held, account=account, **folders)
         return LiveProcess(_record(work, child.pid, limits), directory, os.pidfd_open(child.pid), child)
 
@@ -432,10 +432,11 @@ def _code(directory: Path, prepared: Prepared) -> dict[str, str]:
     return {"APPLIANCE_RUN_CODE_DIR": str(prepared.code)}
 
 
-def _reached(work: Work, files: Path, prepared: Prepared) -> dict[str, Any]:
+def _reached(work: Work, files: Path, prepared: Prepared, results: LocalResult | None) -> dict[str, Any]:
     """What a run that works as an account needs to reach, and the file that it must be able to read."""
     places = [files, *([prepared.code] if prepared.code else [])]
     places += [] if prepared.environment is None else prepared.environment.places()
+    places += [] if results is None else [results.folder]
     return {"needed": places, "code": None if prepared.code else work.storage.get("path")}
 
 

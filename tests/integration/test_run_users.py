@@ -80,6 +80,7 @@ def pack():
 @task
 def plain():
     get_logger().info("plain %d", os.getuid())
+    return [1]
 
 def run_config(user="nobody", **more):
     return ProcessRun(user=user, **more)
@@ -116,12 +117,22 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 
 @pytest.fixture
-def host(server: LiveServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
+def results(tmp_path: Path) -> Path:
+    """A folder of the account in one that only root can enter."""
+    folder = tmp_path / "results"
+    folder.mkdir()
+    tmp_path.chmod(0o700)
+    os.chown(folder, pwd.getpwnam(USER).pw_uid, -1)
+    return folder
+
+
+@pytest.fixture
+def host(server: LiveServer, results: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Host]:
     monkeypatch.setenv("APPLIANCE_TOKEN", TOKEN)
     rules = EnvironmentRules(allowed=True, index_url=f"{server.url}/simple", builds=True)
     with TemporaryDirectory() as state:
         Path(state).chmod(0o755)  # so that not the folder above it keeps the user away
-        found = Host(server, Path(state), users=(USER,), environments=rules)
+        found = Host(server, Path(state), users=(USER,), environments=rules, results_url=results.as_uri())
         found.start()
         yield found
         found.stop()
@@ -131,7 +142,9 @@ def lines(server: LiveServer, run: UUID) -> list[str]:
     return [line.message for line in flow_runs.logs(server.client, run)]
 
 
-def test_a_run_is_the_account_and_nothing_of_the_agent_is_open_to_it(server: LiveServer, host: Host) -> None:
+def test_a_run_is_the_account_and_nothing_of_the_agent_is_open_to_it(
+    server: LiveServer, host: Host, results: Path
+) -> None:
     looked, packed, left, waiting, plain = map(server.create, ("looks", "packs", "leaves", "waits", "plain"))
     ended = server.ended(looked)
     assert ended.state == "Success", (
@@ -157,6 +170,7 @@ def test_a_run_is_the_account_and_nothing_of_the_agent_is_open_to_it(server: Liv
     assert (packs := server.ended(packed)).state == "Success", (packs.state_message, lines(server, packed))
     assert f"tiny 1.0 as {account.pw_uid} of {account.pw_uid}" in lines(server, packed)
     assert server.ended(plain).state == "Success"
+    assert {file.stat().st_uid for file in results.rglob("*.pack")} == {account.pw_uid}, lines(server, plain)
     assert f"plain {account.pw_uid}" in lines(server, plain), "the first user is for flows that name none"
     crashed = server.ended(left)
     assert (crashed.state, crashed.state_message) == ("Crashed", "The run's process ended with exit code 3.")
