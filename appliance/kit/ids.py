@@ -39,22 +39,22 @@ def derived(parent: uuid.UUID, *parts: str | int) -> uuid.UUID:
 
     It keeps the parent's first 48 bits, so that the parts of a run are adjacent in an index.
     """
-    return uuid.UUID(_derived(parent, [parts])[0])
+    return uuid.UUID(_derived(parent, ["\x1f".join(map(str, parts))])[0])
 
 
-def derived_all(parent: uuid.UUID, every: Iterable[Iterable[str | int]]) -> list[uuid.UUID]:
-    """`derived` for many parts of the same parent, in a fraction of the time."""
+def derived_all(parent: uuid.UUID, every: Iterable[tuple[str, int]]) -> list[uuid.UUID]:
+    """`derived` for many pairs of a name and a number, in a fraction of the time."""
     import msgspec  # the SDK derives single ids, and does without
 
-    return msgspec.convert(_derived(parent, every), list[uuid.UUID])
+    return msgspec.convert(_derived(parent, [f"{name}\x1f{number}" for name, number in every]), list[uuid.UUID])
 
 
-def _derived(parent: uuid.UUID, every: Iterable[Iterable[str | int]]) -> list[str]:
+def _derived(parent: uuid.UUID, every: Iterable[str]) -> list[str]:
     copy = hashlib.blake2b(key=parent.bytes, digest_size=10).copy
     prefix, texts = f"{parent.hex[:12]}8", []
     for parts in every:
         digest = copy()
-        digest.update("\x1f".join(map(str, parts)).encode())
+        digest.update(parts.encode())
         rest = digest.hexdigest()
         texts.append(f"{prefix}{rest[1:4]}{_VARIANT[rest[4]]}{rest[5:]}")
     return texts

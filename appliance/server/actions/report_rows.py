@@ -59,15 +59,13 @@ def sort(flow_run_id: UUID, report: Report) -> Batch:
     """Check every event and sort it by kind; raises Invalid when one can't be stored."""
     if len(report.events) > MAX_EVENTS:
         raise Invalid(f"A report carries at most {MAX_EVENTS} events; send them in several.")
-    if any(event.at.tzinfo is None for event in report.events):
-        raise Invalid("The time of an event must have an offset.")
     tasks = [event for event in report.events if type(event) is TaskStateEvent]
     logs = [event for event in report.events if type(event) is LogEvent]
-    _check_places([*tasks, *logs])
-    _check_states(tasks)
     places: dict[tuple[str, int], list[TaskStateEvent]] = {}
     for event in tasks:
         places.setdefault((event.slug, event.map_index), []).append(event)
+    _check_places([*places, *((event.slug or "", event.map_index) for event in logs)])
+    _check_states(tasks)
     return Batch(
         tasks=dict(zip(ids.derived_all(flow_run_id, places), places.values(), strict=True)),
         flow=[_flow_change(event) for event in report.events if type(event) is FlowStateEvent],
@@ -76,9 +74,9 @@ def sort(flow_run_id: UUID, report: Report) -> Batch:
     )
 
 
-def _check_places(events: Sequence[TaskStateEvent | LogEvent]) -> None:
-    slugs, indexes = {event.slug for event in events}, [event.map_index for event in events]
-    if any(slug is not None and (len(slug) > MAX_SLUG or "\0" in slug) for slug in slugs) or not _in_range(indexes, -1):
+def _check_places(places: Sequence[tuple[str, int]]) -> None:
+    slugs, indexes = {slug for slug, _ in places}, [index for _, index in places]
+    if any(len(slug) > MAX_SLUG or "\0" in slug for slug in slugs) or not _in_range(indexes, -1):
         raise Invalid("An event names a task by a slug or map index that is out of range.")
 
 
@@ -127,13 +125,13 @@ def task_rows(
 ) -> TaskRows:
     """The rows to write: each task run once, however many events it has, and every accepted event in its history. Of more than
     `most_states`, only final ones; when the budget is spent, only these, without contents, of task runs that are stored."""
-    rows = TaskRows()
+    rows, blank = TaskRows(), _blank(flow_run_id, now)
     for id, events in tasks.items():
         before = stored.get(id)
         new: NewTaskRun | None = None
         run: TaskRunColumns
         if before is None:
-            run = new = _fresh(id, flow_run_id, events[0], graph, now)
+            run = new = _fresh(blank, id, events[0], graph)
         else:
             run = columns_of(before)
         version = run["version"]
@@ -159,16 +157,14 @@ def _without_contents(event: TaskStateEvent) -> TaskStateEvent:
     return structs.replace(event, message="", data=None, result_location=None, task_run_name=None)
 
 
-def _fresh(
-    id: UUID, flow_run_id: UUID, event: TaskStateEvent, graph: Mapping[str, GraphTask], now: datetime
-) -> NewTaskRun:
-    name, tags, _ = graph.get(event.slug, GraphTask(event.slug, [], mapped=True))
+def _blank(flow_run_id: UUID, now: datetime) -> NewTaskRun:
+    """What new task runs have in common."""
     return {
-        "id": id,
+        "id": flow_run_id,
         "flow_run_id": flow_run_id,
-        "task_slug": event.slug,
-        "map_index": event.map_index,
-        "name": name if event.map_index < 0 else f"{name}[{event.map_index}]",
+        "task_slug": "",
+        "map_index": -1,
+        "name": "",
         "state_type": "",
         "state_name": "",
         "state_message": "",
@@ -179,11 +175,19 @@ def _fresh(
         "run_count": 0,
         "cache_key": None,
         "result_location": None,
-        "tags": tags,
+        "tags": [],
         "start_time": None,
         "end_time": None,
         "created": now,
     }
+
+
+def _fresh(blank: NewTaskRun, id: UUID, event: TaskStateEvent, graph: Mapping[str, GraphTask]) -> NewTaskRun:
+    new, slug, index, task = blank.copy(), event.slug, event.map_index, graph.get(event.slug)
+    new["id"], new["task_slug"], new["map_index"] = id, slug, index
+    name, tags = (slug, []) if task is None else (task.name, task.tags)
+    new["name"], new["tags"] = name if index < 0 else f"{name}[{index}]", tags
+    return new
 
 
 def _apply(id: UUID, run: TaskRunColumns, event: TaskStateEvent, attempt: int) -> NewTaskState:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Dialect, Insert, Table, insert
 
 from appliance.server.db import direct
-from appliance.server.db.tables.columns import Time
+from appliance.server.db.tables.columns import Id, Time
 
 _FEW = 4
 """With fewer rows, a COPY costs Postgres more than it saves."""
@@ -64,7 +64,7 @@ class BulkInsert:
             return direct.execute(connection, plan.statement, one)
         columns: list[Any] = list(zip(*map(plan.values, rows), strict=True))
         for conversion in plan.conversions:
-            columns[conversion.place] = conversion.column(columns[conversion.place])
+            columns[conversion.place] = _converted(columns[conversion.place], conversion)
         values = list(zip(*columns, strict=True))
         if not direct.is_possible(connection):
             return connection.exec_driver_sql(plan.statement, values)
@@ -87,13 +87,20 @@ class BulkInsert:
             kind = self._table.c[name].type
             convert = kind.dialect_impl(dialect).bind_processor(dialect)
             if convert is not None:
-                column = kind.bind_column_processor(dialect) if isinstance(kind, Time) else None
-                conversions.append(_Conversion(place, convert, column or partial(_converted, convert=convert)))
+                column = kind.bind_column_processor(dialect) if isinstance(kind, Time | Id) else None
+                conversions.append(_Conversion(place, convert, column or partial(_one_by_one, convert=convert)))
         return _Plan(statement, itemgetter(*order), tuple(conversions))
 
 
-def _converted(values: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
-    """Neighbours are often the same object, such as the flow run of all rows or the time of the batch, and are converted once."""
+def _converted(values: Sequence[Any], conversion: _Conversion) -> Iterable[Any]:
+    """The column; the same object in every row, such as the flow run or the time of the batch, is converted once."""
+    if values[0] is values[-1] and len(set(map(id, values))) == 1:
+        return [conversion.one(values[0])] * len(values)
+    return conversion.column(values)
+
+
+def _one_by_one(values: Iterable[Any], convert: Callable[[Any], Any]) -> list[Any]:
+    """Neighbours are often the same object, and are converted once."""
     results, last, result = [], None, convert(None)
     for value in values:
         if value is not last:

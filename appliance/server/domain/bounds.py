@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -24,6 +25,9 @@ INTEGERS = range(-(2**63), 2**63)
 PARAMETERS = "parameters"
 LONGEST_TEXT = 256 * 1024
 """Characters. Names, labels, and reasons have shorter limits of their own."""
+
+_zone = attrgetter("tzinfo")
+_ONLY_UTC = frozenset({UTC})
 
 Check = Callable[[Any, str], None]
 """Checks a value, which has this path in its message. Raises Invalid."""
@@ -115,7 +119,7 @@ class _Builder:
         return _fields(checks) if checks else None
 
     def _checks(self, info: inspect.StructType) -> Fields:
-        return [(field.name, check) for field in info.fields if (check := self.of(field.type)) is not None]
+        return [(field.name, check) for field in info.fields if (check := self.of(_given(field.type))) is not None]
 
     def _structs(self, info: inspect.Type) -> dict[type, Fields] | None:
         """The checks of a message, or of each of several; None for anything else."""
@@ -137,6 +141,12 @@ class _Builder:
         if not plain:
             return _one_of(structs) if any(structs.values()) else None
         return _first_that_fits(plain)
+
+
+def _given(info: inspect.Type) -> inspect.Type:
+    """The type of a field that is not None, as whoever checks fields has made sure, if there is only one."""
+    types = [one for one in info.types if not isinstance(one, inspect.NoneType)] if isinstance(info, inspect.UnionType) else []
+    return types[0] if len(types) == 1 else info
 
 
 def _class_of(info: inspect.Type) -> type | tuple[type, ...]:
@@ -170,7 +180,7 @@ def _each_struct(structs: dict[type, Fields]) -> Check | None:
         for kind, checks in structs.items():
             those = [message for message in messages if type(message) is kind]
             for name, check in checks if those else ():
-                for value in _bounds_of([getattr(message, name) for message in those], check):
+                for value in _bounds_of(list(map(attrgetter(name), those)), check):
                     if value is not None and value is not msgspec.UNSET:
                         check(value, name)
 
@@ -185,7 +195,7 @@ def _bounds_of(values: list[Any], check: Check) -> Collection[Any]:
         return _extremes([value for value in values if value.__class__ is int])
     if check is check_time:
         times = [value for value in values if value.__class__ is datetime]
-        return times if [time for time in times if time.tzinfo is not UTC] else _extremes(times)
+        return _extremes(times) if set(map(_zone, times)) <= _ONLY_UTC else times
     return values
 
 
