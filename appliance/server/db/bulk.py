@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Dialect, Insert, Table, insert
 
 from appliance.server.db import direct
+from appliance.server.db.sqlite import dbapi
 from appliance.server.db.tables.columns import Id, Time
 
 _FEW = 4
@@ -68,8 +69,10 @@ class BulkInsert:
         values = list(zip(*columns, strict=True))
         if not direct.is_possible(connection):
             return connection.exec_driver_sql(plan.statement, values)
-        with direct.usual_errors(connection.dialect, plan.statement):
+        try:
             return direct.driver(connection).executemany(plan.statement, values)
+        except dbapi.Error as error:
+            raise direct.usual_error(connection.dialect, plan.statement, error) from error
 
     def _plan(self, dialect: Dialect, names: tuple[str, ...]) -> _Plan:
         if dialect.name == "sqlite":

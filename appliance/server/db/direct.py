@@ -21,26 +21,25 @@ def is_possible(connection: Connection) -> bool:
 
 def driver(connection: Connection) -> Any:
     """The driver's connection."""
-    return connection.connection.driver_connection
+    return connection.connection.dbapi_connection
 
 
 def execute(connection: Connection, statement: str, values: Sequence[Any] = ()) -> Any:
     """Execute a statement of SQLite's. Returns its cursor."""
-    with usual_errors(connection.dialect, statement):
+    try:
         return driver(connection).execute(statement, values)
+    except dbapi.Error as error:
+        raise usual_error(connection.dialect, statement, error) from error
 
 
-class usual_errors:
-    """In this block, the driver's errors are raised as SQLAlchemy raises them."""
+def commit(connection: Connection) -> None:
+    """Commit a transaction of which SQLAlchemy knows nothing."""
+    try:
+        driver(connection).commit()
+    except dbapi.Error as error:
+        raise usual_error(connection.dialect, "COMMIT", error) from error
 
-    def __init__(self, dialect: Dialect, text: str) -> None:
-        self._dialect, self._text = dialect, text
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _type: object, error: BaseException | None, _trace: object) -> None:
-        if isinstance(error, dbapi.Error):
-            raise DBAPIError.instance(
-                self._text, None, error, dbapi.Error, hide_parameters=True, dialect=self._dialect
-            ) from error
+def usual_error(dialect: Dialect, statement: str, error: Exception) -> BaseException:
+    """The driver's error as SQLAlchemy raises it."""
+    return DBAPIError.instance(statement, None, error, dbapi.Error, hide_parameters=True, dialect=dialect)

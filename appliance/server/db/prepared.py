@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.types import TypeEngine
 
 from appliance.server.db import direct
+from appliance.server.db.sqlite import dbapi
 
 _Conversions = tuple[tuple[int, Callable[[Any], Any]], ...]
 """Places in a row, and what converts the value there."""
@@ -33,10 +34,13 @@ class _Plan:
     """A function of C, which makes a row of values."""
 
     def execute(self, connection: Connection, values: Mapping[str, Any]) -> Any:
-        parameters = list(self.parameters({**self.constants, **values}))
+        return direct.driver(connection).execute(self.text, self.parameters_of(values))
+
+    def parameters_of(self, values: Mapping[str, Any]) -> list[Any]:
+        parameters = list(self.parameters({**self.constants, **values} if self.constants else values))
         for place, convert in self.given:
             parameters[place] = convert(parameters[place])
-        return direct.driver(connection).execute(self.text, parameters)
+        return parameters
 
     def read(self, stored: Sequence[Any]) -> list[Any]:
         """The rows, converted by column: that leaves the loops to functions of C."""
@@ -61,8 +65,10 @@ class Prepared:
         if not direct.is_possible(connection):
             return connection.execute(self.statement, dict(values)).all()
         plan = self._plan(connection.dialect, values)
-        with direct.usual_errors(connection.dialect, plan.text):
+        try:
             rows = plan.execute(connection, values).fetchall()
+        except dbapi.Error as error:
+            raise direct.usual_error(connection.dialect, plan.text, error) from error
         return plan.read(rows)
 
     def one_or_none(self, session: Session, values: Mapping[str, Any]) -> Any:
@@ -76,8 +82,22 @@ class Prepared:
         if not direct.is_possible(connection):
             return connection.execute(self.statement, dict(values)).rowcount
         plan = self._plan(connection.dialect, values)
-        with direct.usual_errors(connection.dialect, plan.text):
+        try:
             return int(plan.execute(connection, values).rowcount)
+        except dbapi.Error as error:
+            raise direct.usual_error(connection.dialect, plan.text, error) from error
+
+    def change_each(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The same for each of several rows, which have the same keys."""
+        connection = session.connection()
+        if not direct.is_possible(connection):
+            connection.execute(self.statement, rows)
+            return
+        plan = self._plan(connection.dialect, rows[0])
+        try:
+            direct.driver(connection).executemany(plan.text, map(plan.parameters_of, rows))
+        except dbapi.Error as error:
+            raise direct.usual_error(connection.dialect, plan.text, error) from error
 
     def _plan(self, dialect: Dialect, values: Mapping[str, Any]) -> _Plan:
         names = tuple(values)

@@ -343,8 +343,7 @@ def _commit(connection: Connection) -> None:
         if connection.in_transaction():
             connection.commit()
         else:  # SQLAlchemy knows of no statement: all went past it
-            with direct.usual_errors(connection.dialect, "COMMIT"):
-                direct.driver(connection).commit()
+            direct.commit(connection)
     except DBAPIError as error:
         if error.connection_invalidated:  # was it committed? Only a retry with the same key can tell
             log.warning("The connection was lost during a commit: %s", error.orig)

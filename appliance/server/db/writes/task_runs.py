@@ -33,12 +33,11 @@ _IS_OPEN = and_(*(_runs.c.state_type != type for type in sorted(TERMINAL)))
 """Not an IN list: SQLAlchemy would render it into the statement on every execution."""
 _OPEN = Prepared(select(_runs.c.id, _runs.c.version).where(_runs.c.flow_run_id == bindparam("flow_run"), _IS_OPEN))
 _insert = BulkInsert(_runs)
-_UPDATE = (
+_UPDATE = Prepared(
     update(_runs)
     .where(_runs.c.id == bindparam("run"))
     .values({name: bindparam(f"new_{name}") for name in TaskRunColumns.__annotations__})
 )
-_UPDATE_ONE = Prepared(_UPDATE)
 _insert_states = BulkInsert(_states)
 
 
@@ -46,10 +45,8 @@ def store(session: Session, new: list[NewTaskRun], changed: list[TaskRunUpdate],
     """Insert new task runs, update existing ones, and append to their histories."""
     connection = session.connection()
     _insert(connection, new)
-    if len(changed) == 1:
-        _UPDATE_ONE.change(session, changed[0])
-    elif changed:
-        connection.execute(_UPDATE, changed)
+    if changed:
+        _UPDATE.change_each(session, changed)
     _insert_states(connection, states)
 
 
