@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
-import msgspec
 from sqlalchemy import FromClause, Select, and_, bindparam, func, literal_column, null, or_, select, text, union_all
 from sqlalchemy.orm import Session
 
@@ -29,6 +28,7 @@ from appliance.server.db.rows.task_runs import (
     TimedTaskRun,
 )
 from appliance.server.db.tables import metadata
+from appliance.server.db.tables.columns import hex_encode
 
 _task = metadata.tables["task_run"]
 _state = metadata.tables["task_run_state"]
@@ -181,7 +181,7 @@ def _key(cursor: str) -> tuple[int, str]:
 def by_ids(session: Session, ids: Sequence[UUID]) -> dict[UUID, StoredTaskRun]:
     """The task runs with these ids that exist, by id."""
     dialect = session.connection().dialect.name
-    listed = msgspec.json.encode([id.hex for id in ids]).decode() if dialect == "sqlite" else list(ids)
+    listed = hex_encode(ids).decode() if dialect == "sqlite" else list(ids)
     rows = cast(Sequence[StoredTaskRun], _BY_IDS[dialect].all(session, {"ids": listed}))
     return {row.id: row for row in rows}
 

@@ -173,7 +173,8 @@ _WRONG = (ValueError, TypeError, AttributeError)
 _WHOLE_SECOND = len("2026-01-31 06:30:00")
 _QUOTED = len('"2026-01-31 06:30:00.000001Z",')
 _HEX = len(f'"{UUID(int=0).hex}",')
-_hex_encode = msgspec.json.Encoder(uuid_format="hex").encode
+hex_encode = msgspec.json.Encoder(uuid_format="hex").encode
+"""A JSON list of UUIDs as SQLite stores them."""
 
 
 def _damaged(what: str, error: Exception | None = None) -> NoReturn:
@@ -264,7 +265,7 @@ def _hex(value: UUID | None) -> str | None:
 
 def _hexes(values: Sequence[UUID | None]) -> Sequence[str | None]:
     """A third of the time of one after the other."""
-    written = _hex_encode(values)
+    written = hex_encode(values)
     if len(written) < len(values) * _HEX + 1:  # not all of them are there
         return [_hex(value) for value in values]
     return written.decode()[2:-2].split('","')
