@@ -44,14 +44,14 @@ def by_sqlalchemy(db: Database) -> Iterator[list[str]]:
 
 
 def reported(db: Database) -> UUID:
-    """A run with task runs whose columns are filled, and empty."""
+    """A run with task runs whose columns are filled, and empty, two of which changed at once."""
     run, _agent = builders.begun(db)
     running = builders.task("load-1", "RUNNING", "Running", run_count=1, map_index=0)
     builders.send(db, run, 1, running, builders.task("load-1", "RUNNING", "Running", map_index=1))
     done = {"result_location": "a/b", "data": {"a": [1, None]}, "message": "'\"%s :x ?", "task_run_name": "Ü"}
     builders.send(
         db, run, 2, builders.task("load-1", "SUCCESS", "Success", run_count=2, map_index=0, **done),
-        builders.line("One line."),
+        builders.task("load-1", "RUNNING", "Running", run_count=2, map_index=1), builders.line("One line."),
     )  # fmt: skip
     builders.send(db, run, 3, builders.flow("RUNNING", "Running", data={"x": 1}))
     return run

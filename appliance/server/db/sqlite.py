@@ -10,7 +10,7 @@ import importlib
 import sqlite3
 from pathlib import Path
 from types import NoneType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import make_url
 
@@ -34,7 +34,7 @@ else:
     dbapi = _library()
 
 VERSION: str = dbapi.sqlite_version
-dbapi.register_adapter(NoneType, {}.get)
+dbapi.register_adapter(NoneType, cast(Any, {}.get))
 """None stays None. Without an adapter, the driver looks on it for methods that it doesn't have, which takes 40 times as long as storing a text."""
 
 

@@ -145,7 +145,11 @@ class _Builder:
 
 def _given(info: inspect.Type) -> inspect.Type:
     """The type of a field that is not None, as whoever checks fields has made sure, if there is only one."""
-    types = [one for one in info.types if not isinstance(one, inspect.NoneType)] if isinstance(info, inspect.UnionType) else []
+    types = (
+        [one for one in info.types if not isinstance(one, inspect.NoneType)]
+        if isinstance(info, inspect.UnionType)
+        else []
+    )
     return types[0] if len(types) == 1 else info
 
 
