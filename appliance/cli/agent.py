@@ -8,7 +8,9 @@ import click
 
 from appliance import config
 from appliance.cli.agent_environments import environments as environments_commands
+from appliance.cli.agent_match import match
 from appliance.cli.agent_roots import roots as roots_commands
+from appliance.cli.agent_states import drain, forget, resume, runs
 from appliance.cli.connection import connect
 from appliance.cli.options import env_name_option, roots_option
 from appliance.kit import lifecycle, logs
@@ -22,11 +24,13 @@ Create the token with `appliance token create edge-01 --scope agent`."""
 
 @click.group(epilog=EPILOG)
 def agent() -> None:
-    """Run an agent, which takes due runs and starts them."""
+    """Run an agent, which takes due runs and starts them, and look after agents."""
 
 
 agent.add_command(roots_commands)
 agent.add_command(environments_commands)
+for command in (match, runs, drain, resume, forget):
+    agent.add_command(command)
 
 
 @agent.command(epilog=EPILOG)

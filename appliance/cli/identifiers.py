@@ -1,4 +1,4 @@
-"""What a command is about: runs, flows, schedules, limits, tokens and users, by their ids or by their names."""
+"""What a command is about: runs, flows, schedules, limits, agents, tokens and users, by their ids or by their names."""
 
 from __future__ import annotations
 
@@ -94,6 +94,21 @@ class LimitId(_Reference):
         if not matches:
             raise unknown("limit", name, [one["name"] for one in limits], "the limits are")
         return UUID(_only("limits", name, matches, lambda one: (one["id"], str(one["kind"])))["id"])
+
+
+class AgentId(_Reference):
+    """An agent, by its id or name."""
+
+    name = "agent"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        from appliance.client import agents
+
+        known = agents.listed(transport)
+        matches = [one for one in known if one["name"] == name]
+        if not matches:
+            raise unknown("agent", name, [one["name"] for one in known], "the agents are")
+        return UUID(matches[0]["id"])
 
 
 class TokenId(_Reference):

@@ -1,4 +1,4 @@
-"""The agent's side of the agent protocol: enrol, claim work with a long poll, and report what happened to it."""
+"""The agent's side of the agent protocol (enrol, claim work with a long poll, report what happened to it), and agents as people see them."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from appliance.protocol.agents import (
     TakenBack,
     WereDeleted,
 )
+from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.message import Page
 
 
@@ -75,3 +76,36 @@ def sign_off(transport: Transport, agent_id: UUID) -> None:
 def listed(transport: Transport, *, health: str | None = None, labels: Sequence[str] = ()) -> list[dict[str, Any]]:
     """Agents: all, those of a health, or those that have all labels."""
     return transport.get(path("agents"), Page, {"health": health, "label": list(labels) or None}).items
+
+
+def match(
+    transport: Transport,
+    labels: Sequence[str] = (),
+    *,
+    project: str | None = None,
+    kind: str | None = None,
+    storage: str | None = None,
+) -> dict[str, Any]:
+    """Which agents would take a run with all labels, and what the others lack."""
+    asked = {"label": list(labels) or None, "project": project, "kind": kind, "storage": storage}
+    return transport.get(path("agents", "match"), dict[str, Any], asked)
+
+
+def runs(transport: Transport, agent_id: UUID) -> dict[str, list[FlowRunView]]:
+    """The runs of an agent: `live`, `waiting` and `ended`."""
+    return transport.get(path("agents", agent_id, "runs"), dict[str, list[FlowRunView]])
+
+
+def drain(transport: Transport, agent_id: UUID) -> dict[str, Any]:
+    """Give an agent no more runs."""
+    return transport.change("POST", path("agents", agent_id, "drain"), None, dict[str, Any])
+
+
+def resume(transport: Transport, agent_id: UUID) -> dict[str, Any]:
+    """Give a drained agent runs again."""
+    return transport.change("POST", path("agents", agent_id, "resume"), None, dict[str, Any])
+
+
+def forget(transport: Transport, agent_id: UUID) -> None:
+    """Leave an offline agent out of all lists."""
+    transport.remove(path("agents", agent_id))

@@ -35,6 +35,7 @@ class TokenView(Answer, kw_only=True):
     created: datetime
     expires_at: datetime | None = None
     last_used: datetime | None = None
+    agent: str | None = None  # the one to which it belongs, once that has enrolled
 
 
 class TokenCreated(Answer, kw_only=True):

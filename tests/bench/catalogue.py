@@ -17,7 +17,7 @@ from appliance.server.db.reads import pages
 from appliance.server.db.tables import metadata
 
 _run, _flow, _project = (metadata.tables[name] for name in ("flow_run", "flow", "project"))
-_task, _log, _schedule = (metadata.tables[name] for name in ("task_run", "log", "schedule"))
+_task, _log, _schedule, _agent = (metadata.tables[name] for name in ("task_run", "log", "schedule", "agent"))
 
 ROW = """id name state { type name message at } flow { id name } scheduledTime startTime endTime agent { name } trigger createdBy
   waitReason cause { taskSlug mapIndex message } taskCounts { total success failed running waiting other }"""
@@ -47,7 +47,8 @@ FOUND = """query($text: String!, $filter: LogSearchFilter, $after: String) {
   logSearch(text: $text, filter: $filter, first: 100, after: $after) {
   items { id at level message flowRunId runName flow project } next complete } }"""
 OTHERS = {
-    "agents": "{ agents { id name health running labels } }",
+    "agents": "{ agents { id name health running labels heldRuns { flowRunId flowRunName flow since } } }",
+    "agents for a run": '{ agentMatch(labels: ["linux"]) { sentence agents { name missing { sentence } } } }',
     "projects in the archive": "{ projects(archived: true) { id archived } }",
     "projects": "{ projects { id name flowCount } }",
     "jobs": "{ jobs { items { id } next } }",
@@ -98,6 +99,7 @@ class Facts:
     deep_log: str
     schedule: UUID
     deep_schedule: str
+    agent: UUID
 
 
 def facts(session: Session) -> Facts:
@@ -134,6 +136,7 @@ def facts(session: Session) -> Facts:
     return Facts(
         hot[0], hot[1], cold[0], cold[1], hot[2], wide, _one_in(session, "FAILED"), _one_in(session, "RUNNING"), tuple(middle),
         _oldest_name(session), oldest, newest, pages.encode(*task), pages.encode((low + high) // 2), schedules[0], pages.encode(schedules[len(schedules) // 2]),
+        session.execute(select(_agent.c.id).limit(1)).scalar_one(),
     )  # fmt: skip
 
 
@@ -177,7 +180,7 @@ def _rest(known: Facts) -> Iterator[Ask]:
     for path in (
         "flows", "flows?limit=200", "flows?name=load", f"flows?project={known.project}", f"flows?after={flows_after}",
         f"flows/{known.hot_flow}", f"flows/{known.hot_flow}/versions", "schedules", "schedules?limit=200", f"schedules?flow_id={known.hot_flow}",
-        f"schedules?after={known.deep_schedule}", f"schedules/{known.schedule}/skips", "agents", "info",
+        f"schedules?after={known.deep_schedule}", f"schedules/{known.schedule}/skips", "agents", f"agents/{known.agent}", f"agents/{known.agent}/runs", "info",
         "users", "tokens", "jobs", "concurrency-limits", "secrets", f"secrets?project={known.project}", "results", f"results?project={known.project}",
         f"results?project={known.project}&prefix=2026/", "bundles", "system/disk", "system/hold", "system/maintenance",
         f"flow-runs/{known.failed}/logs/download",

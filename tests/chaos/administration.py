@@ -17,6 +17,7 @@ from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken, RotateToken
 from appliance.protocol.users import ChangePassword, CreateUser, EditUser, Login, SetPassword, Setup
 from appliance.server.actions import (
+    agent_states,
     agents,
     disk,
     log_search,
@@ -177,7 +178,11 @@ class Administration:
     def close(self) -> None:
         """The site closes for a night. Its agent signs off; the first server that is back notes the outage, and the scheduler settles it."""
         presence.beat(self.db, self.time)
-        agents.sign_off(self.db, SYSTEM, builders.enrol(self.db))
+        agent = builders.enrol(self.db)
+        agent_states.drain(self.db, SYSTEM, agent)
+        agents.sign_off(self.db, SYSTEM, agent)
+        agent_states.resume(self.db, SYSTEM, agent)
+        agent_states.forget(self.db, SYSTEM, agent)
         self.time += timedelta(hours=8)
         presence.beat(self.db, self.time)
         Scheduler(self.db).run_once(self.time)

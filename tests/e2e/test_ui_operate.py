@@ -91,6 +91,64 @@ def planned(appliance: Appliance, flow: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
+# --- agents ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_agent_is_added_drained_and_forgotten_and_says_who_would_take_a_run(
+    page: Page, appliance: Appliance, tmp_path: Path
+) -> None:
+    go = tmp_path / "go"
+    held = appliance.run(appliance.create_run("waits", path=str(go)))
+    appliance.wait_for(held["id"], "RUNNING")
+    answer = appliance.api("POST", "/api/v1/flow-runs", {"project": "tests", "flow": "etl", "labels": ["gpu"]})
+    assert answer.status_code == 201, answer.text
+    waiting = answer.json()
+    page.goto("/agents")
+    embedded = page.get_by_role("row", name=re.compile("embedded"))
+    expect(embedded.get_by_text("Online")).to_be_visible()
+    expect(embedded.get_by_role("link", name=f"tests/waits {held['name']}")).to_have_attribute(
+        "href", f"/runs/{held['id']}"
+    )
+    accessible(page)
+    page.goto(f"/runs/{waiting['id']}")
+    page.get_by_role("link", name="Who would take it?").click()
+    expect(page.get_by_label("Labels")).to_have_value("gpu")
+    expect(page.get_by_text("It lacks gpu; start it with --label gpu, too.").first).to_be_visible()
+    accessible(page)
+    page.get_by_role("button", name="Add an agent that would…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name").fill("edge-01")
+    expect(dialog.get_by_label("Labels")).to_have_value("gpu")
+    dialog.get_by_label("Projects").fill("")
+    dialog.get_by_role("button", name="Create token and show commands").click()
+    secret = re.search(r"apl_agent_[\w-]+", dialog.get_by_label("Keep the token", exact=True).inner_text())
+    assert secret is not None
+    expect(dialog.get_by_label("Start the agent", exact=True)).to_contain_text("--name edge-01 --label gpu")
+    accessible(page)
+    enrol = {"name": "edge-01", "type": "process", "labels": ["gpu"], "version": "0.0.1"}
+    agent = appliance.api("POST", "/api/v1/agents", enrol, token=secret[0]).json()["agent_id"]
+    expect(dialog.get_by_text("is online.")).to_be_visible()
+    dialog.get_by_role("button", name="Done").click()
+    expect(page.get_by_text("Agent edge-01 would take the run.")).to_be_visible()
+    page.goto(f"/agents/{agent}")
+    expect(page.get_by_role("region", name="Due runs that it would take")).to_contain_text(waiting["name"])
+    expect(page.get_by_text("Its release is 0.0.1")).to_be_visible()
+    page.get_by_role("button", name="Drain").click()
+    expect(page.get_by_text("Draining", exact=True)).to_be_visible()
+    accessible(page)
+    assert appliance.api("POST", f"/api/v1/agents/{agent}/sign-off", {}, token=secret[0]).status_code == 204
+    page.get_by_role("button", name="Forget…").click()
+    accessible(page)
+    page.get_by_role("button", name="Forget agent").click()
+    page.wait_for_url("**/agents")
+    expect(embedded).to_be_visible()
+    expect(page.get_by_role("row", name=re.compile("edge-01"))).to_have_count(0)
+    page.get_by_role("searchbox").fill("nobody")
+    expect(page.get_by_text("No agents match.")).to_be_visible()
+    assert "q=nobody" in page.url
+    go.touch()
+
+
 # --- limits and what waits for them ---------------------------------------------------------------------------------
 
 

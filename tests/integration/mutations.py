@@ -14,6 +14,8 @@ from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import Login, SetPassword
 from appliance.server.actions import (
+    agent_states,
+    agents,
     concurrency,
     hold,
     jobs,
@@ -66,6 +68,22 @@ def schedule(site: Site) -> UUID:
 def project(site: Site) -> UUID:
     flow(site)
     return UUID(str(rows(site.database, "select id from project")[0]["id"]))
+
+
+def agent(site: Site) -> UUID:
+    return builders.enrol(site.database, "edge")
+
+
+def gone_agent(site: Site) -> UUID:
+    made = agent(site)
+    agents.sign_off(site.database, ALICE, made)
+    return made
+
+
+def drained_agent(site: Site) -> UUID:
+    made = agent(site)
+    agent_states.drain(site.database, ALICE, made)
+    return made
 
 
 def limit(site: Site) -> UUID:
@@ -169,6 +187,9 @@ REST: dict[str, Rest] = {
     "DELETE /projects/{project_id}": lambda site: (f"/projects/{project(site)}", {}),
     "PATCH /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", {"overlap": "skip"}),
     "DELETE /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", None),
+    "POST /agents/{agent_id}/drain": lambda site: (f"/agents/{agent(site)}/drain", None),
+    "POST /agents/{agent_id}/resume": lambda site: (f"/agents/{drained_agent(site)}/resume", None),
+    "DELETE /agents/{agent_id}": lambda site: (f"/agents/{gone_agent(site)}", None),
     "PUT /concurrency-limits": lambda _site: ("/concurrency-limits", {"kind": "label", "name": "gpu", "slots": 3}),
     "DELETE /concurrency-limits/{limit_id}": lambda site: (f"/concurrency-limits/{limit(site)}", None),
     "PUT /secrets": lambda _site: ("/secrets", {"project": "demo", "name": "TOKEN", "value": "a value"}),
@@ -259,6 +280,9 @@ GRAPHQL: dict[str, Variables] = {
     "deleteProject": one(project, "projectId"),
     "setScheduleActive": one(schedule, "scheduleId", active=False),
     "editSchedule": one(schedule, "scheduleId", overlap="skip"),
+    "drainAgent": one(agent, "agentId"),
+    "resumeAgent": one(drained_agent, "agentId"),
+    "forgetAgent": one(gone_agent, "agentId"),
     "setConcurrencyLimit": lambda _site: {"kind": "label", "name": "gpu", "slots": 3},
     "removeConcurrencyLimit": one(limit, "concurrencyLimitId"),
     "setSecret": lambda _site: {"project": "demo", "name": "TOKEN", "value": "a value"},

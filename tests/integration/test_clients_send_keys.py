@@ -16,6 +16,7 @@ from litestar.testing import TestClient
 from appliance.cli.root import cli, invoke
 from appliance.client import (
     admin,
+    agents,
     concurrency,
     flow_runs,
     flows,
@@ -42,7 +43,20 @@ from tests.integration import mutations as make
 from tests.integration.builders import rows
 from tests.integration.server_fixtures import Site, claim, listening
 
-MODULES = (admin, concurrency, flow_runs, flows, jobs, maintenance, projects, results, schedules, secrets, system)
+MODULES = (
+    admin,
+    agents,
+    concurrency,
+    flow_runs,
+    flows,
+    jobs,
+    maintenance,
+    projects,
+    results,
+    schedules,
+    secrets,
+    system,
+)
 PASSWORD, ANOTHER = make.PASSWORD, "another horse battery"
 
 
@@ -114,6 +128,9 @@ CHANGES: dict[str, Change] = {
     "admin.rotate_token": lambda to, site: admin.rotate_token(to, make.token(site), RotateToken()),
     "admin.create_token": lambda to, _site: admin.create_token(to, CreateToken(name="ci")),
     "admin.delete_token": lambda to, site: admin.delete_token(to, make.token(site)),
+    "agents.drain": lambda to, site: agents.drain(to, make.agent(site)),
+    "agents.resume": lambda to, site: agents.resume(to, make.drained_agent(site)),
+    "agents.forget": lambda to, site: agents.forget(to, make.gone_agent(site)),
     "concurrency.put": lambda to, _site: concurrency.put(to, "label", "gpu", 3),
     "concurrency.delete": lambda to, site: concurrency.delete(to, make.limit(site)),
     "results.remove": lambda to, site: results.remove(to, make.kept_result(site)),
@@ -199,6 +216,9 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "user password": lambda site: list(
         filter(None, [make.own_password(site), "--current-password-file", "password", "--password-file", "another"])
     ),
+    "agent drain": lambda site: [str(make.agent(site))],
+    "agent resume": lambda site: [str(make.drained_agent(site))],
+    "agent forget": lambda site: [str(make.gone_agent(site))],
     "limit set": lambda _site: ["label", "gpu", "3"],
     "limit timeout": lambda site: [str(make.flow(site)), "2h"],
     "limit remove": lambda site: [str(make.limit(site))],
@@ -261,7 +281,7 @@ CHANGE_NOTHING = {
     *("backup create", "backup list", "backup restore", "backup verify", "doctor rows"),
     *("login", "logout", "profile list", "profile use", "admin reset", "admin setup-link"),
     *("admin secrets-key list", "admin secrets-key add", "admin secrets-key rotate"),
-    *("agent roots list", "agent roots add", "agent roots remove"),
+    *("agent match", "agent runs", "agent roots list", "agent roots add", "agent roots remove"),
 }
 """Commands that change nothing on a server, because they only read, work on files, or are the appliance themselves."""
 

@@ -196,6 +196,12 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("POST", "/api/v1/results/read"): (ADMINS, _fixed("/api/v1/results/read", {"location": "x"})),
     ("DELETE", "/api/v1/results/{result_id:uuid}"): (ADMINS, lambda _site: (f"/api/v1/results/{uuid4()}", None)),
     ("GET", "/api/v1/agents"): (READERS, _fixed("/api/v1/agents")),
+    ("GET", "/api/v1/agents/match"): (READERS, _fixed("/api/v1/agents/match?label=gpu")),
+    ("GET", "/api/v1/agents/{agent_id:uuid}"): (READERS, _of_agent("", None)),
+    ("GET", "/api/v1/agents/{agent_id:uuid}/runs"): (READERS, _of_agent("/runs", None)),
+    ("POST", "/api/v1/agents/{agent_id:uuid}/drain"): (ADMINS, _of_agent("/drain", None)),
+    ("POST", "/api/v1/agents/{agent_id:uuid}/resume"): (ADMINS, _of_agent("/resume", None)),
+    ("DELETE", "/api/v1/agents/{agent_id:uuid}"): (ADMINS, _of_agent("", None)),
     ("POST", "/api/v1/agents"): ({"agent", "admin"}, _fixed("/api/v1/agents", {"name": "edge-1", "type": "process"})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/claim"): ({"agent", "admin"}, _of_agent("/claim", {"free_slots": 0})),
     ("POST", "/api/v1/agents/{agent_id:uuid}/code-gone"): (
@@ -293,6 +299,7 @@ ANSWERED_OTHERWISE = {
     ("POST", "/api/v1/setup"): {409},
     ("POST", "/api/v1/password"): {409},  # they have only tokens
     ("DELETE", "/api/v1/sessions/{session_id:uuid}"): {404},  # and no sessions
+    ("DELETE", "/api/v1/agents/{agent_id:uuid}"): {409},  # it is online
     ("POST", R + "/resume"): {409},  # it is not paused
     ("POST", R + "/restart"): {409},  # it has not ended
     ("POST", "/api/v1/jobs/{job_id:uuid}/cancel"): {409},  # it is over already
@@ -427,6 +434,9 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "skipHeld": Permission.MANAGE_HOLD,
         "setScheduleActive": Permission.EDIT_SCHEDULE,
         "editSchedule": Permission.EDIT_SCHEDULE,
+        "drainAgent": Permission.MANAGE_AGENTS,
+        "resumeAgent": Permission.MANAGE_AGENTS,
+        "forgetAgent": Permission.MANAGE_AGENTS,
         "setConcurrencyLimit": Permission.EDIT_LIMIT,
         "setRunTimeout": Permission.EDIT_LIMIT,
         "setFlowDefaults": Permission.EDIT_FLOW,

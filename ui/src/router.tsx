@@ -8,6 +8,7 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import { agentMatchQuery, agentQuery, agentsQuery } from "./api/agents";
 import { runQuery, runsQuery } from "./api/flow-runs";
 import { flowQuery, flowsQuery } from "./api/flows";
 import { jobQuery, jobsQuery } from "./api/jobs";
@@ -21,6 +22,7 @@ import { currentSession } from "./api/session";
 import { taskRunsQuery } from "./api/task-runs";
 import { parseRunSearch } from "./features/run/search";
 import { Shell } from "./features/shell/shell";
+import { type MatchSearch, parseMatchSearch, viewOf } from "./lib/agent-match";
 import { BASE } from "./lib/base";
 import { hasWord, parseLogSearch } from "./lib/log-search";
 import { safePath, text } from "./lib/paths";
@@ -169,6 +171,31 @@ const runForm = createRoute({
   component: lazyRouteComponent(() => import("./pages/run-form"), "RunFormPage"),
 });
 
+const agents = createRoute({
+  getParentRoute: () => app,
+  path: "/agents",
+  validateSearch: (search: Record<string, unknown>): MatchSearch & { show?: string; q?: string } => ({
+    show: text(search.show),
+    q: text(search.q),
+    ...parseMatchSearch(search),
+  }),
+  loaderDeps: ({ search }) => search,
+  loader: ({ context, deps }) => {
+    void context.queries.prefetchQuery(agentsQuery);
+    if (deps.test) void context.queries.prefetchQuery(agentMatchQuery(viewOf(deps)));
+  },
+  component: lazyRouteComponent(() => import("./pages/agents"), "AgentsPage"),
+});
+
+const agent = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId",
+  loader: ({ context, params }) => {
+    void context.queries.prefetchQuery(agentQuery(params.agentId));
+  },
+  component: lazyRouteComponent(() => import("./pages/agent"), "AgentPage"),
+});
+
 const limits = createRoute({
   getParentRoute: () => app,
   path: "/limits",
@@ -268,6 +295,8 @@ const tree = root.addChildren([
     projects,
     flow,
     runForm,
+    agents,
+    agent,
     limits,
     secrets,
     jobs,

@@ -27,7 +27,7 @@ from appliance.protocol.agents import (
     WereDeleted,
     Work,
 )
-from appliance.server.actions import quotas
+from appliance.server.actions import quotas, takers
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.states import apply_remedy, record_bulk
@@ -43,13 +43,13 @@ from appliance.server.db.rows.agents import AgentRow, NewAgent
 from appliance.server.db.rows.flow_runs import ClaimedRun, HeldRun, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import agents, concurrency, dispatch, flow_runs, logs, states, tokens
-from appliance.server.domain import continuation, hosts
+from appliance.server.domain import continuation
+from appliance.server.domain.agent_states import GONE, ONLINE
 from appliance.server.domain.concurrency import Ledger
 from appliance.server.domain.repair import exited
 from appliance.server.domain.run_protocol import stop_reason
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import CLAIM
-from appliance.server.domain.waiting import SIGNED_OFF, kinds_started, storages_known
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 
@@ -90,7 +90,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "results_url": None if request.results_url is None else clean(request.results_url, _LONGEST_PATH),
         "results_id": clean(request.results_id, 100) or None,
         "results_key_id": clean(request.results_key_id, 32) or None,
-        "state": "online",
+        "state": ONLINE,
         "last_seen": now,
         "created": now,
     }
@@ -168,11 +168,11 @@ def claim_due(
         if actor.binding is not None:  # another agent may have enrolled under this name, with a token that permits more
             _check_labels(labels, actor.binding.labels)
             _check_projects(agent.projects or (), actor.binding.projects)
-        if agent.state == SIGNED_OFF:  # its successor of the same name was faster, and is here
+        if agent.state in GONE:  # its successor of the same name was faster, and is here; or somebody has forgotten it
             raise NotFound("This agent has signed off; enrol it again.")
-        limit = min(request.free_slots, _MOST_AT_ONCE) if agent.state == "online" else 0
+        limit = min(request.free_slots, _MOST_AT_ONCE) if agent.state == ONLINE else 0
         fresh = (now - agent.last_seen).total_seconds() < _QUIET and labels == agent.labels
-        taker = _taker(agent, hosts.with_host(labels, agent.host))
+        taker = takers.taker_of(agent, labels)
         due = limit > 0 and read_dispatch.any_due(session, taker, now)
         if fresh and not due:
             return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
@@ -188,17 +188,6 @@ def claim_due(
         crash.point("claim.updated")
         work = _hand_out(session, claimed, continuation.origin_of(agent), actor, now) if claimed else []
         return ClaimResult(Claimed(work=work, stop=stop), blocked=due and not work)
-
-
-def _taker(agent: AgentRow, labels: list[str]) -> Taker:
-    return Taker(
-        labels,
-        agent.projects,
-        kinds_started(agent),
-        storages_known(agent),
-        continuation.places_of(agent),
-        continuation.origin_of(agent),
-    )
 
 
 def _take(

@@ -1,15 +1,32 @@
-"""Which agents may get the runs of a flow."""
+"""Which agents may get the runs of a flow, and which runs an agent may get."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.run_config import kind_of
-from appliance.server.db.reads import agents
+from appliance.server.db.reads import agent_runs, agents, dispatch
+from appliance.server.db.reads.dispatch import Taker
 from appliance.server.db.rows.agents import AgentRow
-from appliance.server.domain import hosts
+from appliance.server.db.rows.flow_runs import FlowRunRow
+from appliance.server.domain import continuation, hosts
 from appliance.server.domain.waiting import kinds_started, storages_known
+
+MOST_WAITING = 20
+
+
+@dataclass(frozen=True)
+class AgentRuns:
+    """The runs of an agent: those that it has, the due ones that it would take, and the last ones that ended with it."""
+
+    live: list[FlowRunRow]
+    waiting: list[FlowRunRow]
+    ended: list[FlowRunRow]
 
 
 def of(session: Session, project: str, storage_type: str, labels: list[str], config: JsonDocument) -> list[AgentRow]:
@@ -30,4 +47,27 @@ def has_host(session: Session, project: str, host: str) -> bool:
     """Whether an agent of this host is known that takes runs of the project."""
     return any(
         agent.host == host and (not agent.projects or project in agent.projects) for agent in agents.every(session)
+    )
+
+
+def taker_of(agent: AgentRow, labels: Collection[str]) -> Taker:
+    """What decides which runs the agent gets if it has these labels."""
+    return Taker(
+        hosts.with_host(labels, agent.host),
+        agent.projects,
+        kinds_started(agent),
+        storages_known(agent),
+        continuation.places_of(agent),
+        continuation.origin_of(agent),
+    )
+
+
+def runs_of(session: Session, agent: AgentRow, now: datetime) -> AgentRuns:
+    """At most 50 that it has, 20 that wait, and 20 that ended."""
+    held = [run.id for run in agent_runs.held(session, [agent.id])[agent.id]]
+    waiting = dispatch.due_for(session, taker_of(agent, agent.labels), now, MOST_WAITING)
+    return AgentRuns(
+        agent_runs.in_order(session, held),
+        agent_runs.in_order(session, waiting),
+        agent_runs.ended(session, agent.id),
     )

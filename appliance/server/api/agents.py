@@ -1,4 +1,4 @@
-"""REST: the agent protocol. A claim waits for work to start or stop, without occupying a thread."""
+"""REST: agents and the agent protocol. A claim waits for work to start or stop, without occupying a thread."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import asyncio
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from anyio import to_thread
-from litestar import Request, Router, get, post
+from litestar import Request, Router, delete, get, post
 from litestar.params import Parameter
 
 from appliance.kit import clock
@@ -24,18 +25,18 @@ from appliance.protocol.agents import (
     TakenBack,
     WereDeleted,
 )
-from appliance.protocol.message import Page
+from appliance.protocol.flow_runs import FlowRunView
+from appliance.protocol.message import Answer, Page
+from appliance.server.actions import agent_match, agent_states, deploys, takers
 from appliance.server.actions import agents as actions
-from appliance.server.actions import deploys
-from appliance.server.api import PREFIX, turns
+from appliance.server.api import PREFIX, turns, views
 from appliance.server.api.bodies import decode
 from appliance.server.api.gate import request_credentials, still_allowed
 from appliance.server.api.views import AgentView
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import agents, flow_runs
+from appliance.server.db.reads import agents
 from appliance.server.db.session import Database
-from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import Unauthenticated
 from appliance.server.events.broadcast import Broadcast
 
@@ -50,29 +51,98 @@ def index(
     now = clock.now()
     with database.read() as session:
         rows = agents.matching(session, now, health, labels or ())
-        running = flow_runs.live_counts_of_agents(session, [row.id for row in rows])
-    items = [
-        AgentView(
-            id=row.id,
-            name=row.name,
-            type=row.type,
-            labels=row.labels,
-            projects=row.projects or [],
-            capacity=row.capacity,
-            version=row.version,
-            host=row.host,
-            roots=row.roots,
-            env_names=row.env_names,
-            storages=row.storages,
-            problems=row.problems or [],
-            results_url=row.results_url,
-            health=agent_health(row.state, row.last_seen, now),
-            last_seen=row.last_seen,
-            running=running.get(row.id, 0),
+        return Page(items=views.agents(session, rows, now))
+
+
+class MissingView(Answer, kw_only=True):
+    """`code`: label, host, project, kind, storage, offline, draining or quarantined."""
+
+    code: str
+    values: list[str]
+    sentence: str
+
+
+class CandidateView(Answer, kw_only=True):
+    id: UUID
+    name: str
+    health: str
+    capacity: int
+    running: int
+    missing: list[MissingView]  # empty: it would take the run
+
+
+class AgentMatchView(Answer, kw_only=True):
+    """`code` and `sentence` are those of a run's wait reason."""
+
+    taking: int  # how many agents would take the run
+    code: str
+    sentence: str
+    agents: list[CandidateView]  # those that lack least come first; at most 50
+    total: int
+
+
+class AgentRunsView(Answer, kw_only=True):
+    live: list[FlowRunView]  # the longest first, at most 50
+    waiting: list[FlowRunView]  # due ones that it would take, at most 20
+    ended: list[FlowRunView]  # newest first, at most 20, among the 2,000 runs that ended last
+
+
+@get("/match", opt={"permission": Permission.READ}, sync_to_thread=True)
+def match(
+    database: Database,
+    labels: Annotated[list[str] | None, Parameter(query="label")] = None,
+    project: str | None = None,
+    kind: str | None = None,
+    storage: str | None = None,
+) -> AgentMatchView:
+    """Find out which agents would take a run with every `label` (repeatable), of a project, with a kind of run config, and with its code in a
+    type of storage. Without a kind, any agent can start it; without a storage, its code is in files."""
+    with database.read() as session:
+        found = agent_match.match(session, labels or [], project, kind, storage, clock.now())
+    return msgspec.convert(found, AgentMatchView, from_attributes=True)
+
+
+@get("/{agent_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
+def show(database: Database, agent_id: UUID) -> AgentView:
+    """Get one agent."""
+    return _view(database, agent_id)
+
+
+@get("/{agent_id:uuid}/runs", opt={"permission": Permission.READ}, sync_to_thread=True)
+def runs(database: Database, agent_id: UUID) -> AgentRunsView:
+    """Get the runs that an agent has, the due ones that it would take with the reasons why they wait, and the last ones that ended with it."""
+    with database.read() as session:
+        found = takers.runs_of(session, agent_states.known(session, agent_id), clock.now())
+        return AgentRunsView(
+            live=views.flow_runs(session, found.live),
+            waiting=views.flow_runs(session, found.waiting),
+            ended=views.flow_runs(session, found.ended),
         )
-        for row in rows
-    ]
-    return Page(items=items)
+
+
+@post("/{agent_id:uuid}/drain", opt={"permission": Permission.MANAGE_AGENTS}, status_code=200, sync_to_thread=True)
+def drain(database: Database, actor: Actor, agent_id: UUID) -> AgentView:
+    """Give an agent no more runs, until it is resumed. Those that it has go on."""
+    agent_states.drain(database, actor, agent_id)
+    return _view(database, agent_id)
+
+
+@post("/{agent_id:uuid}/resume", opt={"permission": Permission.MANAGE_AGENTS}, status_code=200, sync_to_thread=True)
+def resume(database: Database, actor: Actor, agent_id: UUID) -> AgentView:
+    """Give a drained agent runs again."""
+    agent_states.resume(database, actor, agent_id)
+    return _view(database, agent_id)
+
+
+@delete("/{agent_id:uuid}", opt={"permission": Permission.MANAGE_AGENTS}, sync_to_thread=True)
+def forget(database: Database, actor: Actor, agent_id: UUID) -> None:
+    """Leave an offline agent without runs out of all lists. If it comes back, it is there again."""
+    agent_states.forget(database, actor, agent_id)
+
+
+def _view(database: Database, agent_id: UUID) -> AgentView:
+    with database.read() as session:
+        return views.agents(session, [agent_states.known(session, agent_id)], clock.now())[0]
 
 
 @post("/", opt={"permission": Permission.AGENT_PROTOCOL, "body": Enrol}, sync_to_thread=True)
@@ -168,4 +238,21 @@ async def _disconnected(request: Request[Any, Any, Any]) -> None:
         pass
 
 
-router = Router(f"{PREFIX}/agents", route_handlers=[index, enrol, claim, report, code_gone, were_deleted, sign_off])
+router = Router(
+    f"{PREFIX}/agents",
+    route_handlers=[
+        index,
+        match,
+        show,
+        runs,
+        drain,
+        resume,
+        forget,
+        enrol,
+        claim,
+        report,
+        code_gone,
+        were_deleted,
+        sign_off,
+    ],
+)

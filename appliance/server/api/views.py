@@ -21,7 +21,9 @@ from appliance.protocol.states import StateView
 from appliance.protocol.task_runs import TaskRunView
 from appliance.protocol.tokens import TokenView
 from appliance.protocol.users import SessionView, UserView
+from appliance.server.db.reads import flow_runs as read_flow_runs
 from appliance.server.db.reads import flows, waiting
+from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.rows.flow_runs import FlowRunRow, NewFlowRun
 from appliance.server.db.rows.logs import FoundRow, LogRow
 from appliance.server.db.rows.states import StateRow
@@ -29,8 +31,9 @@ from appliance.server.db.rows.task_runs import TaskRunRow
 from appliance.server.db.rows.tokens import TokenRow
 from appliance.server.db.rows.users import SessionRow, UserRow
 from appliance.server.domain import run_configs
+from appliance.server.domain.agent_states import is_draining
 from appliance.server.domain.log_words import LogWords, excerpt
-from appliance.server.domain.waiting import Waiting
+from appliance.server.domain.waiting import Waiting, agent_health
 from appliance.server.errors import Invalid
 
 
@@ -96,8 +99,10 @@ class AgentView(Answer, kw_only=True):
     storages: list[str] | None  # those from which it takes code; null: it is of an earlier release, and knows local
     problems: list[str]  # what it found wrong when it started, one sentence each
     results_url: str | None  # where its runs store results by default; empty: nowhere; null: it doesn't say
-    health: str
+    health: str  # online, draining, quarantined or offline
+    draining: bool  # it gets no runs until somebody resumes it, be it online or not
     last_seen: datetime
+    created: datetime  # when it enrolled for the first time
     running: int
 
 
@@ -230,6 +235,36 @@ def token(row: TokenRow) -> TokenView:
         created=row.created,
         expires_at=row.expires_at,
         last_used=row.last_used,
+        agent=row.bound_name,
+    )
+
+
+def agents(session: Session, rows: Sequence[AgentRow], now: datetime) -> list[AgentView]:
+    """Agents with the numbers of their runs."""
+    running = read_flow_runs.live_counts_of_agents(session, [row.id for row in rows])
+    return [_agent(row, running.get(row.id, 0), now) for row in rows]
+
+
+def _agent(row: AgentRow, running: int, now: datetime) -> AgentView:
+    return AgentView(
+        id=row.id,
+        name=row.name,
+        type=row.type,
+        labels=row.labels,
+        projects=row.projects or [],
+        capacity=row.capacity,
+        version=row.version,
+        host=row.host,
+        roots=row.roots,
+        env_names=row.env_names,
+        storages=row.storages,
+        problems=row.problems or [],
+        results_url=row.results_url,
+        health=agent_health(row.state, row.last_seen, now),
+        draining=is_draining(row.state),
+        last_seen=row.last_seen,
+        created=row.created,
+        running=running,
     )
 
 

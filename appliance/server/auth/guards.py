@@ -34,6 +34,7 @@ class Permission(StrEnum):
     EDIT_LIMIT = "limits:edit"
     READ_SECRETS = "secrets:read"  # their names; nobody reads a value
     EDIT_SECRET = "secrets:edit"  # noqa: S105 - a permission
+    MANAGE_AGENTS = "agents:manage"  # drain, resume and forget them
     MANAGE_HOLD = "hold:manage"
     MANAGE_MAINTENANCE = "maintenance:manage"
     MANAGE_USERS = "users:manage"
@@ -69,6 +70,7 @@ _OPERATOR = _VIEWER | {
 }
 _ADMIN = _OPERATOR | {
     Permission.DELETE_FLOW,
+    Permission.MANAGE_AGENTS,
     Permission.MANAGE_HOLD,
     Permission.MANAGE_MAINTENANCE,
     Permission.MANAGE_USERS,

@@ -11,6 +11,7 @@ from uuid import UUID
 from appliance.protocol import run_config
 from appliance.protocol.storage import SEALED
 from appliance.server.domain import hosts
+from appliance.server.domain.agent_states import GONE, ONLINE
 from appliance.server.domain.concurrency import FLOW, LABEL, Key, full_sentence
 
 Code = Literal[
@@ -70,9 +71,12 @@ class AgentFacts:
     host: str = ""
     places: tuple[str, ...] = ()
     """Where its runs can read results, see domain.continuation."""
+    id: UUID | None = None
+    project_names: tuple[str, ...] = ()
+    """Those of `projects`; none: all."""
 
     def live(self, now: datetime) -> bool:
-        return self.state == "online" and now - self.last_seen <= ONLINE_FOR
+        return self.state == ONLINE and now - self.last_seen <= ONLINE_FOR
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,6 @@ class Holder:
 
     id: UUID
     name: str
-
-
-SIGNED_OFF = "signed_off"
-"""The state of an agent that has stopped and has said so."""
 
 
 class AgentWords(Protocol):
@@ -195,7 +195,7 @@ HEALTHS = ("online", "draining", "quarantined", "offline")
 
 def agent_health(state: str, last_seen: datetime, now: datetime) -> str:
     """One of HEALTHS."""
-    return state if state != SIGNED_OFF and now - last_seen <= ONLINE_FOR else "offline"
+    return state if state not in GONE and now - last_seen <= ONLINE_FOR else "offline"
 
 
 def why(run: RunFacts, situation: Situation) -> Waiting | None:

@@ -286,4 +286,6 @@ def _makes_work(announcement: Announcement) -> bool:
     """Might an agent have something to start or stop now?"""
     if announcement.kind == "flow_run.state":
         return announcement.data.get("type") in ("SCHEDULED", "CANCELLING")
+    if announcement.kind == "agent.resumed":
+        return True
     return announcement.topic in ("schedule", "flow", "concurrency", "hold", "maintenance")

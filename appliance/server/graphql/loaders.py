@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import (
+    agent_runs,
     agents,
     flow_runs,
     flows,
@@ -26,7 +27,7 @@ from appliance.server.db.reads import (
     usage,
     waiting,
 )
-from appliance.server.db.rows.agents import AgentRow
+from appliance.server.db.rows.agents import AgentHolding, AgentRow
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunStart, RunSummary
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.rows.projects import ProjectRow
@@ -111,6 +112,7 @@ class Loaders:
         self.next_run: Batch[UUID, FlowRunRow] = Batch(self._next_runs)
         self.agent: Batch[UUID, AgentRow] = Batch(lambda ids: by_id(agents.by_ids(session(), ids)))
         self.agent_running: Batch[UUID, int] = Batch(lambda ids: flow_runs.live_counts_of_agents(session(), ids))
+        self.agent_held: Batch[UUID, list[AgentHolding]] = Batch(lambda ids: agent_runs.held(session(), ids))
         self.task_counts: Batch[UUID, task_runs.Recorded] = Batch(lambda ids: task_runs.counts(session(), ids))
         self.graph_tasks: Batch[UUID, int] = Batch(lambda ids: flows.task_numbers(session(), ids))
         self.log_counts: Batch[UUID, tuple[int, int]] = Batch(lambda ids: logs.counts(session(), ids))

@@ -14,6 +14,7 @@ from appliance.server.actions.flow_runs.perform import perform
 from appliance.server.actions.run_timeouts import set_run_timeout
 from appliance.server.auth.guards import Permission
 from appliance.server.errors import NotFound
+from appliance.server.graphql.agents import AgentMutations
 from appliance.server.graphql.concurrency import ConcurrencyMutations
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_mutation
@@ -63,6 +64,7 @@ class Mutation(
     SecretMutations,
     KeptMutations,
     SystemMutations,
+    AgentMutations,
 ):
     @root_mutation(Permission.CREATE_RUN)
     def create_flow_run(self, info: Info, input: CreateFlowRunInput) -> CreateFlowRunPayload:

@@ -34,6 +34,7 @@ from appliance.server.db.reads import (
 from appliance.server.domain import log_words
 from appliance.server.domain.waiting import agent_health
 from appliance.server.errors import Invalid
+from appliance.server.graphql.agents import AgentQueries
 from appliance.server.graphql.concurrency import ConcurrencyQueries
 from appliance.server.graphql.context import Context, Info
 from appliance.server.graphql.fields import root_field
@@ -45,13 +46,11 @@ from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.schedules import ScheduleQueries
 from appliance.server.graphql.secrets import SecretQueries
 from appliance.server.graphql.system import SystemQueries
-from appliance.server.graphql.types import agents as agent_types
 from appliance.server.graphql.types import continuation as continuation_types
 from appliance.server.graphql.types import flows as flow_types
 from appliance.server.graphql.types import logs as log_types
 from appliance.server.graphql.types import projects as project_types
 from appliance.server.graphql.types import task_runs as task_types
-from appliance.server.graphql.types.agents import Agent
 from appliance.server.graphql.types.continuation import Continuation
 from appliance.server.graphql.types.flows import Flow, FlowPage, FlowRun, FlowRunPage
 from appliance.server.graphql.types.inputs import (
@@ -71,7 +70,14 @@ from appliance.server.graphql.types.task_runs import TaskRunPage
 
 @strawberry.type
 class Query(
-    JobQueries, LifeCycleQueries, ScheduleQueries, ConcurrencyQueries, SecretQueries, KeptQueries, SystemQueries
+    JobQueries,
+    LifeCycleQueries,
+    ScheduleQueries,
+    ConcurrencyQueries,
+    SecretQueries,
+    KeptQueries,
+    SystemQueries,
+    AgentQueries,
 ):
     @root_field(Permission.SELF)
     def me(self, info: Info) -> Me:
@@ -228,12 +234,6 @@ class Query(
         if project is not None:
             run_filter_names.check_project(info.context.session(), project)
         return [run_rollup(row) for row in rollups.per_hour(info.context.session(), since, until, flow_id, project)]
-
-    @root_field(Permission.READ)
-    def agents(self, info: Info, health: str | None = None, labels: list[str] | None = None) -> list[Agent]:
-        rows = agents.matching(info.context.session(), info.context.now, health, labels or ())
-        info.context.loaders.agent_running.want({row.id for row in rows})
-        return [agent_types.agent(row, info.context) for row in rows]
 
 
 def one_flow_run(context: Context, run_id: UUID) -> FlowRun | None:

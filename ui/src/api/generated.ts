@@ -97,6 +97,11 @@ export interface DeleteSecretInput {
   idempotencyKey?: string | null;
 }
 
+export interface DrainAgentInput {
+  agentId: string;
+  idempotencyKey?: string | null;
+}
+
 export interface EditFlowInput {
   flowId: string;
   name?: string | null;
@@ -152,6 +157,11 @@ export interface FlowRunFilter {
   longerThan?: number | null;
   shorterThan?: number | null;
   includeFuture?: boolean | null;
+}
+
+export interface ForgetAgentInput {
+  agentId: string;
+  idempotencyKey?: string | null;
 }
 
 export interface FreeSpaceInput {
@@ -218,6 +228,11 @@ export interface RestartFlowRunInput {
   version?: number | null;
 }
 
+export interface ResumeAgentInput {
+  agentId: string;
+  idempotencyKey?: string | null;
+}
+
 export interface ResumeFlowRunInput {
   flowRunId: string;
   taskSlug?: string | null;
@@ -274,6 +289,29 @@ export interface StartFlowRunNowInput {
   idempotencyKey?: string | null;
   version?: number | null;
 }
+
+export type AgentRowFragment = {
+  id: string;
+  name: string;
+  type: string;
+  labels: string[];
+  projects: string[];
+  capacity: number;
+  version: string;
+  host: string;
+  problems: string[];
+  health: string;
+  draining: boolean;
+  lastSeen: string;
+  running: number;
+  heldRuns: {
+    flowRunId: string;
+    flowRunName: string;
+    project: string;
+    flow: string;
+    since: string;
+  }[];
+};
 
 export type ContinuedFragment = {
   slug: string;
@@ -390,6 +428,98 @@ export type SecretRowFragment = {
     flowName: string;
   }[];
   userCount: number;
+};
+
+export type AgentQuery = {
+  server: {
+    time: string;
+    version: string;
+  };
+  agent: {
+    id: string;
+    name: string;
+    type: string;
+    labels: string[];
+    projects: string[];
+    capacity: number;
+    version: string;
+    host: string;
+    problems: string[];
+    health: string;
+    draining: boolean;
+    lastSeen: string;
+    running: number;
+    heldRuns: {
+      flowRunId: string;
+      flowRunName: string;
+      project: string;
+      flow: string;
+      since: string;
+    }[];
+    created: string;
+    roots: string[] | null;
+    envNames: string[] | null;
+    storages: string[] | null;
+    resultsUrl: string | null;
+  } | null;
+  agentRuns: {
+    live: RunRowFragment[];
+    waiting: RunRowFragment[];
+    ended: RunRowFragment[];
+  } | null;
+};
+
+export type AgentQueryVariables = {
+  id: string;
+};
+
+export const AgentDocument: Document<AgentQuery, AgentQueryVariables> = {
+  text: "query Agent($id:UUID!){server{time version}agent(id:$id){...AgentRow created roots envNames storages resultsUrl}agentRuns(agentId:$id){live{...RunRow}waiting{...RunRow}ended{...RunRow}}}fragment AgentRow on Agent{id name type labels projects capacity version host problems health draining lastSeen running heldRuns{flowRunId flowRunName project flow since}}fragment RunRow on FlowRun{id name state{type name message at}flow{id name}scheduledTime startTime endTime attempt agent{name}trigger createdBy waitReason waitCode waitHolders{id name}cause{taskSlug mapIndex message}taskCounts{total success failed running waiting other}}",
+};
+
+export type AgentMatchQuery = {
+  agentMatch: {
+    taking: number;
+    sentence: string;
+    total: number;
+    agents: {
+      id: string;
+      name: string;
+      health: string;
+      capacity: number;
+      running: number;
+      missing: {
+        code: string;
+        values: string[];
+        sentence: string;
+      }[];
+    }[];
+  };
+};
+
+export type AgentMatchQueryVariables = {
+  labels?: string[] | null;
+  project?: string | null;
+  kind?: string | null;
+  storage?: string | null;
+};
+
+export const AgentMatchDocument: Document<AgentMatchQuery, AgentMatchQueryVariables> = {
+  text: "query AgentMatch($labels:[String!]$project:String$kind:String$storage:String){agentMatch(labels:$labels project:$project kind:$kind storage:$storage){taking sentence total agents{id name health capacity running missing{code values sentence}}}}",
+};
+
+export type AgentsQuery = {
+  server: {
+    time: string;
+    version: string;
+  };
+  agents: AgentRowFragment[];
+};
+
+export type AgentsQueryVariables = Record<string, never>;
+
+export const AgentsDocument: Document<AgentsQuery, AgentsQueryVariables> = {
+  text: "query Agents{server{time version}agents{...AgentRow}}fragment AgentRow on Agent{id name type labels projects capacity version host problems health draining lastSeen running heldRuns{flowRunId flowRunName project flow since}}",
 };
 
 export type BackfillMutation = {
@@ -636,6 +766,23 @@ export const DeleteSecretDocument: Document<DeleteSecretMutation, DeleteSecretMu
   text: "mutation DeleteSecret($input:DeleteSecretInput!){deleteSecret(input:$input){secretId}}",
 };
 
+export type DrainAgentMutation = {
+  drainAgent: {
+    agent: {
+      name: string;
+      running: number;
+    };
+  };
+};
+
+export type DrainAgentMutationVariables = {
+  input: DrainAgentInput;
+};
+
+export const DrainAgentDocument: Document<DrainAgentMutation, DrainAgentMutationVariables> = {
+  text: "mutation DrainAgent($input:DrainAgentInput!){drainAgent(input:$input){agent{name running}}}",
+};
+
 export type EditFlowMutation = {
   editFlow: {
     flow: {
@@ -851,6 +998,20 @@ export type FlowsQueryVariables = {
 
 export const FlowsDocument: Document<FlowsQuery, FlowsQueryVariables> = {
   text: "query Flows($filter:FlowFilter$after:String){flows(filter:$filter first:50 after:$after){items{id name paused archived project{name}version{number}schedules{id description timezone active}recentRuns(first:30){id name state{type name message at}scheduledTime startTime endTime}nextRun{id scheduledTime}}next}}",
+};
+
+export type ForgetAgentMutation = {
+  forgetAgent: {
+    agentId: string;
+  };
+};
+
+export type ForgetAgentMutationVariables = {
+  input: ForgetAgentInput;
+};
+
+export const ForgetAgentDocument: Document<ForgetAgentMutation, ForgetAgentMutationVariables> = {
+  text: "mutation ForgetAgent($input:ForgetAgentInput!){forgetAgent(input:$input){agentId}}",
 };
 
 export type FreeSpaceMutation = {
@@ -1155,6 +1316,22 @@ export const RestartRunDocument: Document<RestartRunMutation, RestartRunMutation
   text: "mutation RestartRun($input:RestartFlowRunInput!){restartFlowRun(input:$input){flowRun{id}}}",
 };
 
+export type ResumeAgentMutation = {
+  resumeAgent: {
+    agent: {
+      name: string;
+    };
+  };
+};
+
+export type ResumeAgentMutationVariables = {
+  input: ResumeAgentInput;
+};
+
+export const ResumeAgentDocument: Document<ResumeAgentMutation, ResumeAgentMutationVariables> = {
+  text: "mutation ResumeAgent($input:ResumeAgentInput!){resumeAgent(input:$input){agent{name}}}",
+};
+
 export type ResumeRunMutation = {
   resumeFlowRun: {
     flowRun: {
@@ -1224,6 +1401,7 @@ export type RunQuery = {
       }[];
     };
     agent: {
+      id: string;
       name: string;
     } | null;
     waitReason: string | null;
@@ -1235,6 +1413,7 @@ export type RunQuery = {
     parameters: Record<string, unknown>;
     runConfig: {
       kind: string;
+      storage: string;
       labelsOrigin: string;
       parametersOfFlow: string[];
       fields: {
@@ -1284,7 +1463,7 @@ export type RunQueryVariables = {
 };
 
 export const RunDocument: Document<RunQuery, RunQueryVariables> = {
-  text: "query Run($id:UUID!){flowRun(id:$id){id name state{type name message at}scheduledTime startTime endTime created attempt trigger createdBy labels flow{id name project{name}version{number}}version{number restores parameters{name required default schema}tasks{slug name mapped autoGenerated maxRetries neverRepeat}edges{upstream downstream mapped flattened}}agent{name}waitReason waitCode waitHolders{id name}parameters runConfig{kind labelsOrigin parametersOfFlow fields{name value origin}}errorCount logCount cause{taskSlug mapIndex message location attempts notRun otherRoots exitCode signal tail lastSuccess firstErrorLogId}states{version attempt type name message at actor}taskCounts{total success failed running waiting other}}}",
+  text: "query Run($id:UUID!){flowRun(id:$id){id name state{type name message at}scheduledTime startTime endTime created attempt trigger createdBy labels flow{id name project{name}version{number}}version{number restores parameters{name required default schema}tasks{slug name mapped autoGenerated maxRetries neverRepeat}edges{upstream downstream mapped flattened}}agent{id name}waitReason waitCode waitHolders{id name}parameters runConfig{kind storage labelsOrigin parametersOfFlow fields{name value origin}}errorCount logCount cause{taskSlug mapIndex message location attempts notRun otherRoots exitCode signal tail lastSuccess firstErrorLogId}states{version attempt type name message at actor}taskCounts{total success failed running waiting other}}}",
 };
 
 export type RunsQuery = {

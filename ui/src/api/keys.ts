@@ -44,6 +44,14 @@ export const jobKeys = {
   one: (id: string) => [...jobKeys.all, id] as const,
 };
 
+export const agentKeys = {
+  list: ["agents"] as const,
+  all: ["agent"] as const,
+  one: (id: string) => [...agentKeys.all, id] as const,
+  matches: ["agent-match"] as const,
+  match: (question: object) => [...agentKeys.matches, question] as const,
+};
+
 export const logKeys = {
   search: (view: object) => ["log-search", view] as const,
 };

@@ -36,6 +36,8 @@ export interface Token {
   created: string;
   expires_at: string | null;
   last_used: string | null;
+  /** The name of the agent to which it belongs, once that has enrolled. */
+  agent: string | null;
 }
 
 /** The secret is shown once. */

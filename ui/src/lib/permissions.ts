@@ -19,6 +19,7 @@ export type Permission =
   | "secrets:edit"
   | "bundles:read"
   | "results:manage"
+  | "agents:manage"
   | "hold:manage"
   | "maintenance:manage"
   | "disk:manage"

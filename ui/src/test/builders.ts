@@ -1,5 +1,6 @@
 /** Rows as the server sends them: whole ones, of which a test names only what it is about. */
 
+import type { AgentRow } from "../api/agents";
 import type { Run, RunRow } from "../api/flow-runs";
 import type { Flow, Schedule } from "../api/flows";
 import type { Bundle, KeptResult } from "../api/kept";
@@ -89,7 +90,7 @@ export function run(more: Partial<Run> = {}): Run {
     waitCode: null,
     waitHolders: [],
     parameters: {},
-    runConfig: { kind: "universal", labelsOrigin: "code", parametersOfFlow: [], fields: [] },
+    runConfig: { kind: "universal", storage: "local", labelsOrigin: "code", parametersOfFlow: [], fields: [] },
     errorCount: 0,
     logCount: 0,
     cause: null,
@@ -195,6 +196,28 @@ export function token(more: Partial<Token> = {}): Token {
     created: AT,
     expires_at: null,
     last_used: null,
+    agent: null,
+    ...more,
+  };
+}
+
+/** One that is online and has nothing to do. */
+export function agent(more: Partial<AgentRow> = {}): AgentRow {
+  return {
+    id: "agent-1",
+    name: "edge-01",
+    type: "process",
+    labels: [],
+    projects: [],
+    capacity: 4,
+    version: "1.0",
+    host: "north",
+    problems: [],
+    health: "online",
+    draining: false,
+    lastSeen: AT,
+    running: 0,
+    heldRuns: [],
     ...more,
   };
 }

@@ -72,6 +72,8 @@ const PATHS = [
   "/flows",
   "/flows/$flowId",
   "/flows/$flowId/run",
+  "/agents",
+  "/agents/$agentId",
   "/limits",
   "/secrets",
   "/jobs",

@@ -1,8 +1,8 @@
 import { elapsed, formatDuration, formatFull, formatInstant, formatRelative } from "../lib/time";
 import { useNow } from "./clock";
 
-/** A time in the browser's time zone; the tooltip has the full time, UTC, and how long ago. */
-export function Instant({ at }: { at: string | null }) {
+/** A time in the browser's time zone, or what is said in its place; the tooltip has the full time, UTC, and how long ago. */
+export function Instant({ at, children }: { at: string | null; children?: string }) {
   const now = useNow();
   if (!at) return null;
   const date = new Date(at);
@@ -10,7 +10,7 @@ export function Instant({ at }: { at: string | null }) {
   const title = `${formatFull(date)}\n${formatFull(date, "UTC")}\n${formatRelative(date, today)}`;
   return (
     <time dateTime={at} title={title}>
-      {formatInstant(date, today)}
+      {children ?? formatInstant(date, today)}
     </time>
   );
 }

@@ -17,17 +17,20 @@ from appliance.server.db.reads.run_filter_names import unknown
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables import metadata
 from appliance.server.domain import hosts
+from appliance.server.domain.agent_states import FORGOTTEN
 from appliance.server.domain.waiting import HEALTHS, agent_health
 
 _agent = metadata.tables["agent"]
 MOST = 500
-_EVERY = Prepared(select(_agent).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST))
+_EVERY = Prepared(
+    select(_agent).where(_agent.c.state != FORGOTTEN).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST)
+)
 _OF_IDS = OfMany(lambda among: select(_agent).where(among(_agent.c.id)))
 _ONE = select(_agent).where(_agent.c.id == bindparam("agent"))
 
 
 def every(session: Session) -> Sequence[AgentRow]:
-    """All agents, the most recently seen first; at most 500."""
+    """All agents that nobody has forgotten, the most recently seen first; at most 500."""
     return cast(Sequence[AgentRow], readable.every(session, _EVERY))
 
 
@@ -47,6 +50,12 @@ def matching(session: Session, now: datetime, health: str | None, labels: Collec
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[AgentRow]:
     return cast(Sequence[AgentRow], _OF_IDS.every(session, ids))
+
+
+def known(session: Session, agent_id: UUID) -> AgentRow | None:
+    """The agent, unless somebody has forgotten it."""
+    agent = get(session, agent_id)
+    return None if agent is None or agent.state == FORGOTTEN else agent
 
 
 def get(session: Session, agent_id: UUID) -> AgentRow | None:

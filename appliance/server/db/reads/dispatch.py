@@ -10,7 +10,7 @@ from typing import Any, TypedDict
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, TextClause, and_, bindparam, literal, not_, or_, select, text
+from sqlalchemy import ColumnElement, Integer, Select, TextClause, and_, bindparam, literal, not_, or_, select, text
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
@@ -33,14 +33,16 @@ _SERVED = {
         "case when json_valid(flow_run.labels) and json_valid(flow_run.run_config)"
         " then not exists (select 1 from json_each(flow_run.labels) as label"
         " where label.value not in (select value from json_each(:agent_labels))"
-        " and (label.value not like 'on-host:%' or substr(label.value, 9) in (select host from agent))) else 0 end"
+        " and (label.value not like 'on-host:%' or substr(label.value, 9) in"
+        " (select host from agent where state <> 'forgotten'))) else 0 end"
     ),
     "postgresql": text(
         "case when flow_run.labels <@ cast(:agent_labels as jsonb) then true"
         " when jsonb_typeof(flow_run.labels) = 'array'"
         " then not exists (select 1 from jsonb_array_elements_text(flow_run.labels) as own"
         " where not cast(:agent_labels as jsonb) @> to_jsonb(own)"
-        " and (own not like 'on-host:%' or substr(own, 9) in (select host from agent))) else false end"
+        " and (own not like 'on-host:%' or substr(own, 9) in"
+        " (select host from agent where state <> 'forgotten'))) else false end"
     ),
 }
 """The labels of a run must be a subset of the agent's, but for those of hosts that no agent has. A run with damaged ones is not handed out, and
@@ -146,6 +148,14 @@ def any_due(session: Session, taker: Taker, now: datetime) -> bool:
     return session.connection().execute(_any_due(_form(session, values)), values).first() is not None
 
 
+def due_for(session: Session, taker: Taker, now: datetime, most: int) -> list[UUID]:
+    """The due runs for such an agent that have waited longest, whether limits and other runs permit them or not."""
+    values = bound_values(session, taker, now)
+    if values is None:
+        return []
+    return readable.scalars(session, _due_for(_form(session, values)), {**values, "most": most})
+
+
 def live(session: Session) -> list[tuple[UUID, list[str]]]:
     """The flow and labels of every active run."""
     return [
@@ -214,6 +224,12 @@ def _form(session: Session, values: DueValues, several_projects: bool = False) -
 @cache
 def _any_due(form: Form) -> Select[Any]:
     return select(literal(1)).select_from(_run).where(*due_conditions(form)).limit(1)
+
+
+@cache
+def _due_for(form: Form) -> Select[Any]:
+    query = select(_run.c.id).where(*due_conditions(form)).order_by(_run.c.scheduled_time, _run.c.id)
+    return query.limit(bindparam("most", type_=Integer))
 
 
 def due_conditions(form: Form) -> list[ColumnElement[bool] | TextClause]:

@@ -37,6 +37,12 @@ def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[ProjectRow]:
     return cast(Sequence[ProjectRow], _OF_IDS.every(session, ids))
 
 
+def ids_of(session: Session, names: Collection[str]) -> dict[str, UUID]:
+    """The ids of the projects with these names, in use or in the archive, by name."""
+    rows = readable.every(session, select(_project.c.name, _project.c.id).where(_project.c.name.in_(names)))
+    return {row.name: row.id for row in rows}
+
+
 def is_paused(session: Session, project_id: UUID) -> bool:
     """Whether the project is paused, with all its flows."""
     return bool(session.execute(select(_project.c.paused).where(_project.c.id == project_id)).scalar_one())

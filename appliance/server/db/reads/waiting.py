@@ -120,8 +120,8 @@ def _is_only_planned(run: FlowRunRow) -> bool:
 def _agents(session: Session) -> list[AgentFacts]:
     rows = agents.every(session)
     running = flow_runs.live_counts_of_agents(session, [row.id for row in rows])
-    limited = any(row.projects for row in rows)
-    ids = {project.name: project.id for project in projects.every(session, archived=True)} if limited else {}
+    limited = {name for row in rows for name in row.projects or ()}
+    ids = projects.ids_of(session, limited) if limited else {}
     return [
         AgentFacts(
             frozenset(hosts.with_host(row.labels, row.host)),
@@ -135,6 +135,8 @@ def _agents(session: Session) -> list[AgentFacts]:
             row.name,
             row.host,
             continuation.places_of(row),
+            row.id,
+            tuple(row.projects or ()),
         )
         for row in rows
     ]

@@ -33,6 +33,17 @@ class AgentRow(RowType):
     created: datetime
 
 
+class AgentHolding(RowType):
+    """A live run and the agent that holds it."""
+
+    agent_id: UUID
+    id: UUID
+    name: str
+    project: str
+    flow: str
+    since: datetime
+
+
 class NewAgent(TypedDict):
     """An agent to enrol."""
 

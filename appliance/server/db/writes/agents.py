@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, case, select, update
+from sqlalchemy import Update, bindparam, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -16,7 +16,7 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
-from appliance.server.domain.waiting import SIGNED_OFF
+from appliance.server.domain.agent_states import ENROLS, FORGOTTEN, SIGNS_OFF, Moves
 
 _agents = table(Agent)
 _runs = table(FlowRun)
@@ -35,7 +35,7 @@ _TOUCH = (
 def enrol(session: Session, row: NewAgent) -> UUID:
     """Insert the agent, or update the one with the same name; return its id. What is damaged of it is replaced."""
     insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    state = case((_agents.c.state == SIGNED_OFF, row["state"]), else_=_agents.c.state)
+    state = case(dict(ENROLS), value=_agents.c.state, else_=_agents.c.state)
     updated = {key: value for key, value in row.items() if key in _UPDATED} | {"state": state}
     statement = insert(_agents).values(row).on_conflict_do_update(index_elements=["name"], set_=updated)
     connection = session.connection()
@@ -49,8 +49,23 @@ def enrol(session: Session, row: NewAgent) -> UUID:
 
 def sign_off(session: Session, agent_id: UUID, now: datetime) -> bool:
     """Mark an agent as stopped; True if it was not marked before."""
-    statement = update(_agents).where(_agents.c.id == agent_id, _agents.c.state != SIGNED_OFF)
-    return bool(session.connection().execute(statement.values(state=SIGNED_OFF, last_seen=now)).rowcount)
+    return bool(session.connection().execute(_move(agent_id, SIGNS_OFF).values(last_seen=now)).rowcount)
+
+
+def move(session: Session, agent_id: UUID, moves: Moves) -> bool:
+    """Change the state as these moves say; False if there is nothing to do from the present one."""
+    return bool(session.connection().execute(_move(agent_id, moves)).rowcount)
+
+
+def forget(session: Session, agent_id: UUID, last_seen: datetime) -> bool:
+    """Forget an agent; False if it was heard from since then."""
+    statement = update(_agents).where(_agents.c.id == agent_id, _agents.c.last_seen == last_seen)
+    return bool(session.connection().execute(statement.values(state=FORGOTTEN)).rowcount)
+
+
+def _move(agent_id: UUID, moves: Moves) -> Update:
+    statement = update(_agents).where(_agents.c.id == agent_id, _agents.c.state.in_(moves))
+    return statement.values(state=case(dict(moves), value=_agents.c.state))
 
 
 def touch(session: Session, agent_id: UUID, labels: list[str], now: datetime) -> None:

@@ -25,6 +25,7 @@ class RunConfigField:
 @strawberry.type(description="How a run is started.")
 class RunConfig:
     kind: str = strawberry.field(description="universal, process, local, docker or kubernetes.")
+    storage: str = strawberry.field(description="The type of the storage of its code.")
     fields: list[RunConfigField]
     labels_origin: str = strawberry.field(description="Who said the run's labels: code, flow, schedule or run.")
     parameters_of_flow: list[str] = strawberry.field(
@@ -59,6 +60,7 @@ def run_config(start: RunStart) -> RunConfig:
     values |= {f"env.{name}": value for name, value in (config.get("env") or {}).items()}
     return RunConfig(
         kind=kind_of(start.run_config),
+        storage=start.storage_type,
         fields=[RunConfigField(name=name, value=value, origin=origins[name]) for name, value in values.items()],
         labels_origin=run_configs.origin_of_labels(start.overrides),
         parameters_of_flow=list(run_configs.defaulted_by_flow(start.overrides)),

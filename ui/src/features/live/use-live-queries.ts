@@ -4,6 +4,7 @@ import { type QueryClient, type QueryFilters, useQueryClient } from "@tanstack/r
 import { useCallback } from "react";
 import type { Run } from "../../api/flow-runs";
 import {
+  agentKeys,
   flowKeys,
   flowRunKeys,
   jobKeys,
@@ -50,6 +51,9 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   if (topics.has("user")) again(peopleKeys.all);
   else if (topics.has("token")) again(peopleKeys.tokens);
   if (hasMoved) {
+    again(agentKeys.list);
+    again(agentKeys.all);
+    again(agentKeys.matches);
     again(flowKeys.lists);
     again(flowKeys.all);
     again(flowRunKeys.allCounts);

@@ -5,6 +5,7 @@ import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { Button } from "react-aria-components";
 import { type Cause, type Run, startNow } from "../../api/flow-runs";
+import { NO_AGENT_CODES, printMatch } from "../../lib/agent-match";
 import { counted } from "../../lib/counted";
 import { newKey } from "../../lib/keys";
 import { isUuid } from "../../lib/run-filter";
@@ -237,7 +238,8 @@ function WaitActions({ run, onAnywhere }: Pick<Props, "run" | "onAnywhere">) {
   });
   const startable = canStartNow(run) && may("runs:edit");
   const isElsewhere = run.waitCode === "no_results" && may("runs:resume");
-  if (!startable && !isElsewhere && run.waitCode !== "limit") return null;
+  const isForAgents = run.waitCode !== null && NO_AGENT_CODES.has(run.waitCode);
+  if (!startable && !isElsewhere && !isForAgents && run.waitCode !== "limit") return null;
   return (
     <div className="row">
       {startable && (
@@ -255,6 +257,11 @@ function WaitActions({ run, onAnywhere }: Pick<Props, "run" | "onAnywhere">) {
           Continue anywhere…
         </Button>
       )}
+      {isForAgents && (
+        <Link to="/agents" search={questionAbout(run)} className="button">
+          Who would take it?
+        </Link>
+      )}
       {run.waitCode === "limit" && (
         <Link to="/limits" className="button">
           Show limits
@@ -262,4 +269,10 @@ function WaitActions({ run, onAnywhere }: Pick<Props, "run" | "onAnywhere">) {
       )}
     </div>
   );
+}
+
+/** Who would take this run. */
+function questionAbout({ labels, flow, runConfig }: Run) {
+  const { kind, storage } = runConfig ?? { kind: "", storage: "" };
+  return printMatch({ labels: labels.join(","), project: flow.project.name, kind, storage });
 }

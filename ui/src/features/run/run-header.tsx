@@ -83,7 +83,11 @@ function CopyId({ id }: { id: string }) {
 function RunTimes({ run }: { run: Run }) {
   const facts = [
     shortVersion(run.version),
-    run.agent?.name,
+    run.agent && (
+      <Link to="/agents/$agentId" params={{ agentId: run.agent.id }} className="link">
+        {run.agent.name}
+      </Link>
+    ),
     run.attempt > 1 ? `attempt ${run.attempt}` : null,
     run.trigger === "schedule" ? "by schedule" : `by ${run.createdBy || run.trigger}`,
     ...run.labels.map((label) => `label ${label}`),
@@ -110,7 +114,11 @@ function RunTimes({ run }: { run: Run }) {
           </>
         )}
       </span>
-      <span className="muted">{facts.join(" · ")}</span>
+      <span className="muted facts">
+        {facts.map((fact, index) => (
+          <span key={index}>{fact}</span>
+        ))}
+      </span>
     </>
   );
 }

@@ -17,7 +17,7 @@ import { ShortcutsSheet } from "./shortcuts-sheet";
 import "./shell.css";
 
 interface PageLink {
-  to: "/runs" | "/logs" | "/flows" | "/limits" | "/secrets" | "/people" | "/system/storage";
+  to: "/runs" | "/logs" | "/flows" | "/agents" | "/limits" | "/secrets" | "/people" | "/system/storage";
   label: string;
   keys: string;
   icon: string;
@@ -29,6 +29,7 @@ const PAGES: readonly PageLink[] = [
   { to: "/runs", label: "Runs", keys: "g r", icon: "M3.5 2 10 6 3.5 10Z" },
   { to: "/flows", label: "Flows", keys: "g f", icon: "M2 2.5H5V5.5H2ZM7 6.5H10V9.5H7ZM3.5 5.5V8H7" },
   { to: "/logs", label: "Logs", keys: "g s", icon: "M2 3H10M2 6H10M2 9H6.5" },
+  { to: "/agents", label: "Agents", keys: "g a", icon: "M2 2H10V5H2ZM2 7H10V10H2ZM4 3.5H4.1M4 8.5H4.1" },
   { to: "/limits", label: "Limits", keys: "g l", icon: "M2 9V4.5H4V9ZM5 9V2H7V9ZM8 9V6H10V9Z" },
   {
     to: "/secrets",

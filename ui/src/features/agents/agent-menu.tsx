@@ -1,0 +1,29 @@
+import { useState } from "react";
+import type { AgentRow } from "../../api/agents";
+import { RowMenu } from "../people/row-menu";
+import { ForgetDialog } from "./forget-dialog";
+import { useAgentChange } from "./use-agent-change";
+
+/** What people can decide about an agent in a list. */
+export function AgentMenu({ agent }: { agent: AgentRow }) {
+  const [isForgetting, setForgetting] = useState(false);
+  const { drain, resume } = useAgentChange();
+  const isIdle = agent.health === "online" || agent.health === "offline";
+  return (
+    <>
+      <RowMenu
+        label={`Actions for ${agent.name}`}
+        items={[
+          ...(agent.draining || agent.health === "quarantined"
+            ? [["Resume", () => resume.mutate(agent)] as const]
+            : []),
+          ...(!agent.draining && isIdle ? [["Drain", () => drain.mutate(agent)] as const] : []),
+          ...(agent.health === "offline" ? [["Forget…", () => setForgetting(true)] as const] : []),
+        ]}
+      />
+      {isForgetting && (
+        <ForgetDialog agent={agent} onClose={() => setForgetting(false)} onForgotten={() => setForgetting(false)} />
+      )}
+    </>
+  );
+}
