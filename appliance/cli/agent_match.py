@@ -29,13 +29,13 @@ def match(
     """Find out which agents would take a run, and what the others lack."""
     from appliance.client import agents
 
-    found = agents.match(connect(), labels, project=project, kind=kind, storage=storage)
+    answer = agents.match(connect(), labels, project=project, kind=kind, storage=storage)
     if json_output:
-        print_json(found)
+        print_json(answer)
     else:
-        echo(f"{found['sentence']}\n")
-        print_table(("AGENT", "HEALTH", "RUNS", "LACKS"), map(_row, found["agents"]), "No agents have enrolled yet.")
-    return 0 if found["taking"] else 1
+        echo(f"{answer['sentence']}\n")
+        print_table(("AGENT", "HEALTH", "RUNS", "LACKS"), map(_row, answer["agents"]), "No agents have enrolled yet.")
+    return 0 if answer["taking"] else 1
 
 
 def _row(one: dict[str, Any]) -> tuple[Any, ...]:

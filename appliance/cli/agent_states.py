@@ -32,9 +32,9 @@ def runs(agent_id: UUID, json_output: bool) -> None:
     """List the runs of AGENT, an id or a name: those it has, the due ones it would take, and the last ones that ended."""
     from appliance.client import agents
 
-    found = agents.runs(connect(), agent_id)
+    by_part = agents.runs(connect(), agent_id)
     if json_output:
-        print_json(found)
+        print_json(by_part)
         return
     print_table(
         ("", "STATE", "FLOW", "RUN", "STARTED", "ENDED", "WHY"),
@@ -49,7 +49,7 @@ def runs(agent_id: UUID, json_output: bool) -> None:
                 zone.in_zone(run.wait_reason) if run.wait_reason else run.state_message.partition("\n")[0],
             )
             for part in ("live", "waiting", "ended")
-            for run in found[part]
+            for run in by_part[part]
         ),
         "The agent has no runs, none waits for it, and none has ended lately.",
     )

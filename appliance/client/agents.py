@@ -87,8 +87,8 @@ def match(
     storage: str | None = None,
 ) -> dict[str, Any]:
     """Which agents would take a run with all labels, and what the others lack."""
-    asked = {"label": list(labels) or None, "project": project, "kind": kind, "storage": storage}
-    return transport.get(path("agents", "match"), dict[str, Any], asked)
+    params = {"label": list(labels) or None, "project": project, "kind": kind, "storage": storage}
+    return transport.get(path("agents", "match"), dict[str, Any], params)
 
 
 def runs(transport: Transport, agent_id: UUID) -> dict[str, list[FlowRunView]]:

@@ -100,7 +100,8 @@ def test_an_agent_is_added_drained_and_forgotten_and_says_who_would_take_a_run(
     go = tmp_path / "go"
     held = appliance.run(appliance.create_run("waits", path=str(go)))
     appliance.wait_for(held["id"], "RUNNING")
-    answer = appliance.api("POST", "/api/v1/flow-runs", {"project": "tests", "flow": "etl", "labels": ["gpu"]})
+    body = {"project": "tests", "flow": "waits", "labels": ["gpu"], "parameters": {"path": str(go)}}
+    answer = appliance.api("POST", "/api/v1/flow-runs", body)
     assert answer.status_code == 201, answer.text
     waiting = answer.json()
     page.goto("/agents")
@@ -125,7 +126,7 @@ def test_an_agent_is_added_drained_and_forgotten_and_says_who_would_take_a_run(
     assert secret is not None
     expect(dialog.get_by_label("Start the agent", exact=True)).to_contain_text("--name edge-01 --label gpu")
     accessible(page)
-    enrol = {"name": "edge-01", "type": "process", "labels": ["gpu"], "version": "0.0.1"}
+    enrol = {"name": "edge-01", "type": "process", "labels": ["gpu"], "version": "0.0.1", "storages": ["bundle"]}
     agent = appliance.api("POST", "/api/v1/agents", enrol, token=secret[0]).json()["agent_id"]
     expect(dialog.get_by_text("is online.")).to_be_visible()
     dialog.get_by_role("button", name="Done").click()

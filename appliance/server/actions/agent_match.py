@@ -61,11 +61,11 @@ def match(
     if project is None:
         facts = replace(facts, agents=[replace(agent, projects=None) for agent in facts.agents])
     needed = hosts.needed(run.labels, [agent.host for agent in facts.agents])
-    found = [_candidate(run, project or "", needed, agent, now) for agent in facts.agents]
-    found.sort(key=lambda one: (_distance(one), one.running >= one.capacity, one.name))
-    taking = sum(not one.missing for one in found)
-    code, sentence = _verdict(run, facts, found, taking)
-    return AgentMatch(taking, code, sentence, found[:MOST], len(found))
+    candidates = [_candidate(run, project or "", needed, agent, now) for agent in facts.agents]
+    candidates.sort(key=lambda one: (_distance(one), one.running >= one.capacity, one.name))
+    taking = sum(not one.missing for one in candidates)
+    code, sentence = _verdict(run, facts, candidates, taking)
+    return AgentMatch(taking, code, sentence, candidates[:MOST], len(candidates))
 
 
 def _distance(one: Candidate) -> int:
@@ -73,12 +73,12 @@ def _distance(one: Candidate) -> int:
     return sum(max(1, len(part.values)) for part in one.missing)
 
 
-def _verdict(run: RunFacts, facts: Situation, found: Sequence[Candidate], taking: int) -> tuple[str, str]:
+def _verdict(run: RunFacts, facts: Situation, candidates: Sequence[Candidate], taking: int) -> tuple[str, str]:
     reason = taken(run, facts)
     if reason.code != "soon":
         return reason.code, reason.sentence
     if taking == 1:
-        return reason.code, f"Agent {found[0].name} would take the run."
+        return reason.code, f"Agent {candidates[0].name} would take the run."
     return reason.code, f"{counted(taking, 'agent')} would take the run, the first that asks."
 
 

@@ -98,8 +98,8 @@ def match(
     """Find out which agents would take a run with every `label` (repeatable), of a project, with a kind of run config, and with its code in a
     type of storage. Without a kind, any agent can start it; without a storage, its code is in files."""
     with database.read() as session:
-        found = agent_match.match(session, labels or [], project, kind, storage, clock.now())
-    return msgspec.convert(found, AgentMatchView, from_attributes=True)
+        answer = agent_match.match(session, labels or [], project, kind, storage, clock.now())
+    return msgspec.convert(answer, AgentMatchView, from_attributes=True)
 
 
 @get("/{agent_id:uuid}", opt={"permission": Permission.READ}, sync_to_thread=True)
@@ -112,11 +112,11 @@ def show(database: Database, agent_id: UUID) -> AgentView:
 def runs(database: Database, agent_id: UUID) -> AgentRunsView:
     """Get the runs that an agent has, the due ones that it would take with the reasons why they wait, and the last ones that ended with it."""
     with database.read() as session:
-        found = takers.runs_of(session, agent_states.known(session, agent_id), clock.now())
+        parts = takers.runs_of(session, agent_states.known(session, agent_id), clock.now())
         return AgentRunsView(
-            live=views.flow_runs(session, found.live),
-            waiting=views.flow_runs(session, found.waiting),
-            ended=views.flow_runs(session, found.ended),
+            live=views.flow_runs(session, parts.live),
+            waiting=views.flow_runs(session, parts.waiting),
+            ended=views.flow_runs(session, parts.ended),
         )
 
 

@@ -24,27 +24,27 @@ class Missing:
 
 def missing(run: RunFacts, project: str, labels: frozenset[str], agent: AgentFacts, now: datetime) -> list[Missing]:
     """Why the agent wouldn't take the run, lasting things first; `labels` are those that count (hosts.needed). Empty: it would."""
-    found: list[Missing] = []
+    parts: list[Missing] = []
     lacking = sorted(labels - agent.labels)
     own = [label for label in lacking if hosts.host_of(label) is None]
     if own:
         options = " ".join(f"--label {label}" for label in own)
-        found.append(Missing("label", own, f"It lacks {', '.join(own)}; start it with {options}, too."))
+        parts.append(Missing("label", own, f"It lacks {', '.join(own)}; start it with {options}, too."))
     elsewhere = [host for label in lacking if (host := hosts.host_of(label)) is not None]
     if elsewhere:
-        found.append(Missing("host", elsewhere, f"The code is on host {', '.join(elsewhere)}, and this agent is not."))
+        parts.append(Missing("host", elsewhere, f"The code is on host {', '.join(elsewhere)}, and this agent is not."))
     if agent.projects is not None and run.project_id not in agent.projects:
         names = ", ".join(agent.project_names)
         sentence = f"It takes the runs of {names} alone; start it with --project {project}, too."
-        found.append(Missing("project", [project], sentence))
+        parts.append(Missing("project", [project], sentence))
     if run.kind not in agent.kinds:
-        found.append(Missing("kind", [run.kind], f"It doesn't start {run_config.WORDS[run.kind]}."))
+        parts.append(Missing("kind", [run.kind], f"It doesn't start {run_config.WORDS[run.kind]}."))
     if run.storage not in agent.storages:
         sentence = f"It takes no code from storage {run.storage}; upgrade it."
-        found.append(Missing("storage", [run.storage], sentence))
+        parts.append(Missing("storage", [run.storage], sentence))
     if not agent.live(now):
-        found.append(_not_there(agent_health(agent.state, agent.last_seen, now)))
-    return found
+        parts.append(_not_there(agent_health(agent.state, agent.last_seen, now)))
+    return parts
 
 
 def _not_there(health: str) -> Missing:

@@ -48,12 +48,12 @@ class AgentQueries:
         row = agents.known(context.session(), agent_id)
         if row is None:
             return None
-        found = takers.runs_of(context.session(), row, context.now)
-        context.loaders.see_runs([*found.live, *found.waiting, *found.ended])
+        runs = takers.runs_of(context.session(), row, context.now)
+        context.loaders.see_runs([*runs.live, *runs.waiting, *runs.ended])
         return AgentRuns(
-            live=[flow_run(row) for row in context.whole(found.live)],
-            waiting=[flow_run(row) for row in context.whole(found.waiting)],
-            ended=[flow_run(row) for row in context.whole(found.ended)],
+            live=[flow_run(row) for row in context.whole(runs.live)],
+            waiting=[flow_run(row) for row in context.whole(runs.waiting)],
+            ended=[flow_run(row) for row in context.whole(runs.ended)],
         )
 
     @root_field(Permission.READ)
@@ -66,8 +66,8 @@ class AgentQueries:
         storage: str | None = None,
     ) -> AgentMatch:
         context = info.context
-        found = agent_match.match(context.session(), labels or [], project, kind, storage, context.now)
-        return types.agent_match(found)
+        answer = agent_match.match(context.session(), labels or [], project, kind, storage, context.now)
+        return types.agent_match(answer)
 
 
 @strawberry.type

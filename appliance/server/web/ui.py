@@ -42,6 +42,7 @@ PAGES = frozenset(
         "logs",
         "flows",
         "projects",
+        "agents",
         "limits",
         "secrets",
         "jobs",

@@ -53,11 +53,11 @@ _ENDED = Prepared(
 
 def held(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, list[AgentHolding]]:
     """What each agent holds now, the longest held first, at most 50. Reads all live runs, as flow_runs.live_counts_of_agents does."""
-    found: dict[UUID, list[AgentHolding]] = {agent_id: [] for agent_id in agent_ids}
+    by_agent: dict[UUID, list[AgentHolding]] = {agent_id: [] for agent_id in agent_ids}
     for row in cast(Sequence[AgentHolding], readable.every(session, _HELD)):
-        if row.agent_id in found and len(found[row.agent_id]) < MOST_HELD:
-            found[row.agent_id].append(row)
-    return found
+        if row.agent_id in by_agent and len(by_agent[row.agent_id]) < MOST_HELD:
+            by_agent[row.agent_id].append(row)
+    return by_agent
 
 
 def ended(session: Session, agent_id: UUID) -> list[FlowRunRow]:

@@ -148,13 +148,13 @@ def agent(row: AgentRow, context: Context) -> Agent:
     )
 
 
-def agent_match(found: Match) -> AgentMatch:
+def agent_match(answer: Match) -> AgentMatch:
     return AgentMatch(
-        taking=found.taking,
-        code=found.code,
-        sentence=found.sentence,
-        agents=[_candidate(one) for one in found.agents],
-        total=found.total,
+        taking=answer.taking,
+        code=answer.code,
+        sentence=answer.sentence,
+        agents=[_candidate(one) for one in answer.agents],
+        total=answer.total,
     )
 
 
