@@ -71,27 +71,27 @@ def server(keys: dict[str, RunKeys]) -> Iterator[Server]:
 
 
 PLACE = ApplianceResult()
-SECRET = "the salary of everybody"
+CONFIDENTIAL = "the salary of everybody"
 
 
 def test_what_the_server_has_says_nothing_and_comes_back(server: Server) -> None:
-    stored = PLACE.store(SECRET, "a/target")
+    stored = PLACE.store(CONFIDENTIAL, "a/target")
     kept = server.kept["a/target"]
-    assert kept.sealed and SECRET.encode() not in kept.content
+    assert kept.sealed and CONFIDENTIAL.encode() not in kept.content
     assert len(kept.content) == stored.size + sealed.OVERHEAD
-    assert PLACE.read("a/target", stored.sha256) == SECRET
-    PLACE.store(SECRET, "b")
+    assert PLACE.read("a/target", stored.sha256) == CONFIDENTIAL
+    PLACE.store(CONFIDENTIAL, "b")
     assert server.kept["b"].content[1:13] != kept.content[1:13], "each has a nonce of its own"
 
 
 def test_small_results_in_packs_are_sealed_with_their_pack(server: Server, keys: dict[str, RunKeys]) -> None:
     packs = RunPacks(RUN, "attempt-1")
-    stored = [packs.store(PLACE, f"{SECRET} {n}", ("t",)) for n in range(3)]
+    stored = [packs.store(PLACE, f"{CONFIDENTIAL} {n}", ("t",)) for n in range(3)]
     assert not packs.close().locations
     (pack,) = server.kept.values()
-    assert pack.sealed and SECRET.encode() not in pack.content
+    assert pack.sealed and CONFIDENTIAL.encode() not in pack.content
     fresh = ApplianceResult()
-    assert [fresh.read(one.location, one.sha256) for one in stored] == [f"{SECRET} {n}" for n in range(3)]
+    assert [fresh.read(one.location, one.sha256) for one in stored] == [f"{CONFIDENTIAL} {n}" for n in range(3)]
     assert fresh.holds(stored[0].location)
     server.use(keys["none"])
     assert not ApplianceResult().holds(stored[0].location), "a run that may go on anywhere runs its task again"
@@ -99,10 +99,10 @@ def test_small_results_in_packs_are_sealed_with_their_pack(server: Server, keys:
 
 def test_what_was_kept_before_there_was_a_key_stays_readable(server: Server, keys: dict[str, RunKeys]) -> None:
     server.use(keys["none"])
-    stored = PLACE.store(SECRET, "old")
+    stored = PLACE.store(CONFIDENTIAL, "old")
     assert not server.kept["old"].sealed
     server.use(keys["site"])
-    assert PLACE.read("old", stored.sha256) == SECRET and PLACE.holds("old")
+    assert PLACE.read("old", stored.sha256) == CONFIDENTIAL and PLACE.holds("old")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_what_was_kept_before_there_was_a_key_stays_readable(server: Server, key
 def test_without_the_key_it_is_refused_in_one_sentence(
     server: Server, keys: dict[str, RunKeys], agent: str, sentence: str
 ) -> None:
-    PLACE.store(SECRET, "x")
+    PLACE.store(CONFIDENTIAL, "x")
     server.use(keys[agent])
     with pytest.raises(ResultError, match=sentence) as refused:
         PLACE.read("x")
@@ -128,7 +128,7 @@ def test_without_the_key_it_is_refused_in_one_sentence(
 
 def test_a_server_that_changes_or_swaps_results_is_noticed(server: Server) -> None:
     for location in ("mine", "yours"):
-        PLACE.store(f"{SECRET} {location}", location)
+        PLACE.store(f"{CONFIDENTIAL} {location}", location)
     original, other = server.kept["mine"].content, server.kept["yours"].content
     changed = [original[:at] + bytes([original[at] ^ 1]) + original[at + 1 :] for at in (1, 13, len(original) - 1)]
     for content in (other, *changed, original[:-1], original[: sealed.OVERHEAD], original[:5], b"", original + b"\0"):
@@ -172,7 +172,7 @@ def test_an_agent_whose_key_cannot_be_used_keeps_nothing_unsealed(server: Server
             ResultError,
             match=f"can't be sealed or opened by runs here: APPLIANCE_BUNDLE_KEY_FILE names a file .*{why[-9:]}",
         ):
-            PLACE.store(SECRET, "x")
+            PLACE.store(CONFIDENTIAL, "x")
         assert server.kept == {}
     assert RunKeys.here({}).problem == ""
 
@@ -191,13 +191,13 @@ def test_an_agent_that_becomes_another_user_holds_the_key_before(tmp_path: Path)
 def test_outside_of_a_run_the_setting_of_the_process_opens_it(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    PLACE.store(SECRET, "x")
+    PLACE.store(CONFIDENTIAL, "x")
     content = server.kept["x"].content
     for name, value in (("site", "site.key"), ("none", "")):
         monkeypatch.setenv(sealing.SETTING, str(tmp_path / value) if value else "")
         key = sealed.key_here(PROJECT)
         assert (key is not None) == (name == "site")
-        assert key is None or SECRET.encode() in key.open("x", content)
+        assert key is None or CONFIDENTIAL.encode() in key.open("x", content)
     monkeypatch.setenv(sealing.SETTING, str(tmp_path / "gone.key"))
     with pytest.raises(DoorError, match="can't be read"):
         sealed.key_here(PROJECT)
