@@ -121,7 +121,9 @@ def test_a_run_goes_on_only_where_the_key_is(
         assert reading.state_type == "FAILED"
         view = flow_runs.get(server.client, waiting)
         assert (view.state_type, view.wait_code) == ("SCHEDULED", "no_results")
-        assert "sealed with a key that only agent north can read" in (view.wait_reason or "")
+        assert "sealed with a key that only agent north has, which does not take it now. Start agent north again" in (
+            view.wait_reason or ""
+        )
     with host(server, tmp_path / "south", RunKeys(key), warm=False):
         ended = server.ended(waiting)
         assert (ended.state, ended.attempt) == ("Success", 2)

@@ -259,11 +259,12 @@ def _without_results(place: str, situation: Situation) -> str:
     else:
         who = f"only agent {names[0]}" if len(names) == 1 else f"only agents {', '.join(names[:3])}"
         do = f"Start agent {names[0]} again, or give it the run's labels"
-    where = "in a folder that"
+    where = f"in a folder that {who} can read"
     if place.startswith("key:"):
-        where, do = "sealed with a key that", do if names else "Set APPLIANCE_BUNDLE_KEY_FILE to that key for an agent"
+        where = f"sealed with a key that {who} {'have' if len(names) > 1 else 'has'}"
+        do = do if names else "Set APPLIANCE_BUNDLE_KEY_FILE to that key for an agent"
     return (
-        f"The run goes on from results {where} {who} can read, which does not take it now. {do}, or continue the run anywhere: "
+        f"The run goes on from results {where}, which does not take it now. {do}, or continue the run anywhere: "
         "`appliance resume RUN --anywhere` runs the tasks again whose results are there, and with --dry-run lists them."
     )
 
