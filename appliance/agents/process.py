@@ -122,7 +122,7 @@ class ProcessAgent(Agent):
         if self._run_keys.problem:
             _logger.warning("%s", self._run_keys.problem)
             self._has_problem(self._run_keys.problem)
-        self._pool = _pool(self._hidden) if self._warm else None
+        self._pool = _pool(self._hidden) if self._warm and self._users.default is None else None
         for directory, record, exited in self._attempts.load():
             if exited is not None:
                 self._exits.add(directory, record, exited)

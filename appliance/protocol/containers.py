@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from decimal import Decimal
 
 MOST_LISTED = 50
 MOST_TEMPLATE = 65_536
@@ -71,7 +70,8 @@ def bytes_in(amount: str) -> int | None:
         return None
     unit = match["unit"] or ""
     power = "KMGTPE".index(unit[0].upper()) + 1 if unit else 0
-    return int(Decimal(match["number"]) * (1024 if unit.endswith("i") else 1000) ** power)
+    whole, _, fraction = match["number"].partition(".")
+    return int(whole + fraction) * (1024 if unit.endswith("i") else 1000) ** power // 10 ** len(fraction)
 
 
 def choice_problem(option: str, value: str, choices: tuple[str, ...]) -> str:
