@@ -71,7 +71,10 @@ def bytes_in(amount: str) -> int | None:
     unit = match["unit"] or ""
     power = "KMGTPE".index(unit[0].upper()) + 1 if unit else 0
     whole, _, fraction = match["number"].partition(".")
-    return int(whole + fraction) * (1024 if unit.endswith("i") else 1000) ** power // 10 ** len(fraction)
+    amount_in_bytes: int = (
+        int(whole + fraction) * (1024 if unit.endswith("i") else 1000) ** power // 10 ** len(fraction)
+    )
+    return amount_in_bytes
 
 
 def choice_problem(option: str, value: str, choices: tuple[str, ...]) -> str:
