@@ -180,7 +180,8 @@ def _rest(known: Facts) -> Iterator[Ask]:
     for path in (
         "flows", "flows?limit=200", "flows?name=load", f"flows?project={known.project}", f"flows?after={flows_after}",
         f"flows/{known.hot_flow}", f"flows/{known.hot_flow}/versions", "schedules", "schedules?limit=200", f"schedules?flow_id={known.hot_flow}",
-        f"schedules?after={known.deep_schedule}", f"schedules/{known.schedule}/skips", "agents", f"agents/{known.agent}", f"agents/{known.agent}/runs", "info",
+        f"schedules?after={known.deep_schedule}", f"schedules/{known.schedule}/skips", "agents", f"agents/{known.agent}", f"agents/{known.agent}/runs",
+        f"agents/match?label=linux&project={known.project}", "info",
         "users", "tokens", "jobs", "concurrency-limits", "secrets", f"secrets?project={known.project}", "results", f"results?project={known.project}",
         f"results?project={known.project}&prefix=2026/", "bundles", "system/disk", "system/hold", "system/maintenance",
         f"flow-runs/{known.failed}/logs/download",
