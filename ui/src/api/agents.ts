@@ -20,6 +20,7 @@ export type AgentRow = AgentRowFragment;
 export type Agent = NonNullable<AgentQuery["agent"]>;
 export type AgentRuns = NonNullable<AgentQuery["agentRuns"]>;
 export type AgentMatch = AgentMatchQuery["agentMatch"];
+/** What the server said of itself in the same answer. */
 export type Server = AgentQuery["server"];
 
 /** An agent that falls silent sends no event. */

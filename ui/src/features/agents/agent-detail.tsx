@@ -1,12 +1,12 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { Button } from "react-aria-components";
-import type { Agent, AgentRuns } from "../../api/agents";
+import type { Agent, AgentRuns, Server } from "../../api/agents";
 import { BusyButton } from "../../ui/busy-button";
 import { useShortcuts } from "../../ui/shortcuts";
 import { useMay, useWriting } from "../session/permissions";
 import { AgentFacts } from "./agent-facts";
-import { AgentPill, Problems, type Server } from "./agent-parts";
+import { AgentPill, Problems } from "./agent-parts";
 import { AgentRunsCards } from "./agent-runs";
 import { AgentTokens } from "./agent-tokens";
 import { LastContact } from "./agents-table";

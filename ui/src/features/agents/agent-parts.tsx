@@ -1,14 +1,8 @@
 /** Parts of an agent that the list and its page show alike. */
 
-import type { AgentRow } from "../../api/agents";
+import type { AgentRow, Server } from "../../api/agents";
 import { lookOfAgent, problemsOf, stateOf } from "../../lib/agents";
 import { StatePill } from "../../ui/state-pill";
-
-/** What the server said of itself in the same answer. */
-export interface Server {
-  time: string;
-  version: string;
-}
 
 interface Props {
   agent: AgentRow;

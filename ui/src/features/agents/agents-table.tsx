@@ -1,11 +1,11 @@
 import { Link } from "@tanstack/react-router";
-import type { AgentRow } from "../../api/agents";
+import type { AgentRow, Server } from "../../api/agents";
 import { formatRelative } from "../../lib/time";
 import { useNow } from "../../ui/clock";
 import { Instant } from "../../ui/instant";
 import { useMay } from "../session/permissions";
 import { AgentMenu } from "./agent-menu";
-import { AgentPill, Labels, Problems, type Server } from "./agent-parts";
+import { AgentPill, Labels, Problems } from "./agent-parts";
 import { Slots } from "./slots";
 import "./agents.css";
 
