@@ -59,6 +59,8 @@ def sort(flow_run_id: UUID, report: Report) -> Batch:
     """Check every event and sort it by kind; raises Invalid when one can't be stored."""
     if len(report.events) > MAX_EVENTS:
         raise Invalid(f"A report carries at most {MAX_EVENTS} events; send them in several.")
+    if None in {event.at.tzinfo for event in report.events}:
+        raise Invalid("The time of an event must have an offset.")
     tasks = [event for event in report.events if type(event) is TaskStateEvent]
     logs = [event for event in report.events if type(event) is LogEvent]
     places: dict[tuple[str, int], list[TaskStateEvent]] = {}
