@@ -32,14 +32,6 @@ def execute(connection: Connection, statement: str, values: Sequence[Any] = ()) 
         raise usual_error(connection.dialect, statement, error) from error
 
 
-def commit(connection: Connection) -> None:
-    """Commit a transaction of which SQLAlchemy knows nothing."""
-    try:
-        driver(connection).commit()
-    except dbapi.Error as error:
-        raise usual_error(connection.dialect, "COMMIT", error) from error
-
-
 def usual_error(dialect: Dialect, statement: str, error: Exception) -> BaseException:
     """The driver's error as SQLAlchemy raises it."""
     return DBAPIError.instance(statement, None, error, dbapi.Error, hide_parameters=True, dialect=dialect)

@@ -343,7 +343,7 @@ def _commit(connection: Connection) -> None:
         if connection.in_transaction():
             connection.commit()
         else:  # SQLAlchemy knows of no statement: all went past it
-            direct.commit(connection)
+            _commit_directly(connection)
     except DBAPIError as error:
         if error.connection_invalidated:  # was it committed? Only a retry with the same key can tell
             log.warning("The connection was lost during a commit: %s", error.orig)
@@ -352,6 +352,13 @@ def _commit(connection: Connection) -> None:
             ) from error
         raise
     _thread.commits = commits_of_this_thread() + 1
+
+
+def _commit_directly(connection: Connection) -> None:
+    try:
+        direct.driver(connection).commit()
+    except dbapi.Error as error:
+        raise direct.usual_error(connection.dialect, "COMMIT", error) from error
 
 
 def open_database(settings: Settings, patience: float = PATIENCE, *, longest_read: float | None = None) -> Database:
