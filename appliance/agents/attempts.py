@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from appliance.agents.become import REFUSED
-from appliance.agents.execute import EXIT_FILE, STOP_FILE
+from appliance.agents.run_files import EXIT_FILE, STOP_FILE
 from appliance.agents.sealed_tokens import seal, unseal
 from appliance.core import masking
 from appliance.engine.output.streams import BOTH

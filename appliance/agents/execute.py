@@ -25,6 +25,7 @@ import msgspec
 
 from appliance import config
 from appliance.agents.code_usage import in_use
+from appliance.agents.run_files import CODE_FILE, EXIT_FILE, STOP_FILE
 from appliance.agents.run_keys import HandedKey
 from appliance.agents.run_results import RunDoor
 from appliance.agents.run_secrets import asker
@@ -52,7 +53,6 @@ from appliance.protocol.run_protocol import Begun
 
 DONE, REPLACED, AWAY = 0, 75, 76
 PATIENCE = 15 * 60.0
-EXIT_FILE, STOP_FILE, CODE_FILE = "exit", "stop", "code.json"
 
 _GONE = (StaleAttempt, Unauthenticated, Forbidden, NotFound)
 _logger = get_logger()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-import httpx2
-
-from appliance.agents import index_relay
 from appliance.protocol.environments import project_name
+
+if TYPE_CHECKING:
+    import httpx2
 
 _SECONDS = 20.0
 _LONGEST_PAGE = 32 * 1024 * 1024
@@ -41,6 +42,8 @@ class PackageIndex:
         if not self._is_private:
             yield self.url
             return
+        from appliance.agents import index_relay  # loaded only by an agent that installs
+
         with index_relay.relay(self.url, self._token) as address:
             yield address
 
@@ -63,6 +66,8 @@ class PackageIndex:
 
     def _versions(self, client: httpx2.Client, project: str) -> set[str]:
         """Those of its wheels."""
+        import httpx2
+
         try:
             answer = self._page(client, project)
             if answer.status_code == 401 and self._token and not self._is_private:
@@ -94,6 +99,8 @@ class PackageIndex:
 
     @contextmanager
     def _client(self) -> Iterator[httpx2.Client]:
+        import httpx2
+
         with httpx2.Client(timeout=_SECONDS, follow_redirects=True) as client:
             yield client
 

@@ -30,12 +30,12 @@ from appliance.agents.code_cache import CodeCache
 from appliance.agents.environment_folder import Environment
 from appliance.agents.environment_pools import EnvironmentPools
 from appliance.agents.environments import NO_ENVIRONMENTS, EnvironmentFailed, EnvironmentRules, Environments
-from appliance.agents.execute import CODE_FILE
 from appliance.agents.exit_reports import ExitReports
 from appliance.agents.installers import Stopped
 from appliance.agents.preparation import Preparations, Prepared, RunAccess
 from appliance.agents.result_sweep import ResultSweep
 from appliance.agents.roots import Roots
+from appliance.agents.run_files import CODE_FILE
 from appliance.agents.run_keys import RunKeys
 from appliance.agents.run_users import Account, RunUsers
 from appliance.agents.warm_pool import PoolUnusable, WarmPool

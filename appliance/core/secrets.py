@@ -15,19 +15,21 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.core import masking, served_secrets
 from appliance.core.building import active_flow
 from appliance.core.context import context
 from appliance.core.errors import FlowBuildError, SecretError, TaskDefinitionError
-from appliance.core.flow import Flow
 from appliance.core.states import State, Success
 from appliance.core.task import Task
 from appliance.core.task_options import secrets_of
 from appliance.kit import env, json_texts
 from appliance.kit.options import flag
 from appliance.kit.secret_names import MOST_BYTES, is_name, name_problem
+
+if TYPE_CHECKING:
+    from appliance.core.flow import Flow
 
 _STORING = ("target", "result", "cache_for", "cache_key", "cache_validator")
 _MOST_FILES = 1_000

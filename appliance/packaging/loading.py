@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from appliance.core.flow import Flow
 from appliance.kit.distribution import is_installed
 from appliance.packaging import fetched, git_program, sealing
 from appliance.packaging.bundle import BundleStorage
@@ -18,6 +17,9 @@ from appliance.packaging.object_stores import ObjectStore
 from appliance.packaging.sftp import Sftp
 from appliance.packaging.storage import Access, FetchedStorage, Installed, LoadError
 from appliance.protocol.storage import SEALED
+
+if TYPE_CHECKING:
+    from appliance.core.flow import Flow
 
 STORAGES: Mapping[str, type[Installed]] = {"local": LocalStorage, "module": Module}
 """Those whose code is there already, by the `type` of the documents that describe them."""

@@ -6,15 +6,17 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.core import flow_source
-from appliance.core.flow import Flow
 from appliance.core.flow_file import FlowFile
 from appliance.core.logs import get_logger
 from appliance.packaging import sources
 from appliance.packaging.sources import Sources
 from appliance.packaging.storage import CodeMissing, LoadError
+
+if TYPE_CHECKING:
+    from appliance.core.flow import Flow
 
 _logger = get_logger()
 
@@ -150,6 +152,8 @@ def import_content(
 
 def flows_of(module: ModuleType) -> list[Flow]:
     """The flows in a module's variables, in their order, without duplicates."""
+    from appliance.core.flow import Flow  # an agent checks files without loading what runs them
+
     return list({id(value): value for value in vars(module).values() if isinstance(value, Flow)}.values())
 
 

@@ -6,11 +6,10 @@ import importlib.util
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from appliance.core import flow_source
 from appliance.core.errors import FlowBuildError
-from appliance.core.flow import Flow
 from appliance.core.flow_file import FlowFile
 from appliance.kit import options
 from appliance.packaging.local import LocalStorage, flows_of, import_content
@@ -18,6 +17,9 @@ from appliance.packaging.placed import PlacedStorage, documented, named
 from appliance.packaging.storage import CodeMissing, LoadError
 from appliance.protocol import storage as storages
 from appliance.protocol.code_places import ModuleCode
+
+if TYPE_CHECKING:
+    from appliance.core.flow import Flow
 
 
 class Module:

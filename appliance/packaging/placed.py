@@ -6,14 +6,16 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from appliance.core import flow_source
 from appliance.core.errors import FlowBuildError
-from appliance.core.flow import Flow
 from appliance.packaging.storage import CodeMissing, LoadError
 from appliance.protocol import storage as storages
 from appliance.protocol.fetched_code import FetchedCode
+
+if TYPE_CHECKING:
+    from appliance.core.flow import Flow
 
 MOST_BYTES = 200 * 1024**2
 """Of all files of one version."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from uuid import UUID
 
 import msgspec
 
 from appliance.client.transport import Transport
-from appliance.core.flow import Flow
 from appliance.kit.errors import ApplianceError
+
+if TYPE_CHECKING:
+    from appliance.core.flow import Flow
 
 
 def identity(document: Mapping[str, Any]) -> str:

@@ -54,7 +54,6 @@ from appliance.server.web.hosts import HostCheck
 from appliance.server.web.wheels import Wheels
 
 BODY_LIMIT = 1024 * 1024
-_LOADING_DELAY = 0.1  # seconds, by which the server listens
 
 
 def create_app(settings: Settings, database: Database) -> Litestar:
@@ -81,7 +80,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             metrics.handler(collector, settings.metrics_public, settings.metrics_networks),
             docs.router(),
             simple_index.router(Wheels(settings.wheel_folders), settings.wheels_public),
-            ui.router(),
+            ui.router(opened=endpoint.begin),
         ],
         dependencies={
             **{name: Provide(_always(value), sync_to_thread=False) for name, value in dependencies.items()},
@@ -100,7 +99,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
             HTTPException: answers.answer_framework_error,
             Exception: answers.answer_unexpected_error,
         },
-        lifespan=[partial(_life, broadcast, stopping, endpoint, [turn_queue.close, password_workers.close])],
+        lifespan=[partial(_life, broadcast, stopping, [turn_queue.close, password_workers.close])],
         request_max_body_size=BODY_LIMIT,
         openapi_config=None,
         logging_config=None,
@@ -169,13 +168,11 @@ def _actor(request: Request[Any, Any, Any]) -> Any:
 async def _life(
     broadcast: Broadcast,
     stopping: asyncio.Event,
-    endpoint: graphql.Later,
     closes: list[Callable[[], None]],
     app: Litestar,
 ) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
     broadcast.start(loop)
-    loading = loop.call_later(_LOADING_DELAY, endpoint.begin)
 
     def stop() -> None:
         stopping.set()
@@ -187,7 +184,6 @@ async def _life(
         yield
     finally:
         restore()
-        loading.cancel()
         stopping.set()
         broadcast.stop()
         for close in closes:

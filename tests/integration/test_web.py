@@ -25,6 +25,7 @@ from appliance.server.app import BODY_LIMIT, create_app
 from appliance.server.auth import passwords
 from appliance.server.auth.sessions import COOKIE
 from appliance.server.db.session import Database
+from appliance.server.graphql.handler import Later
 from appliance.server.web import docs, health, ui
 from tests.integration import builders
 from tests.integration.server_fixtures import Site, add_user, listening
@@ -146,6 +147,17 @@ def test_the_page_finds_its_files_from_every_address_under_any_prefix(
         assert (
             urljoin(f"https://example.org{prefix}{path}", script) == f"https://example.org{prefix}/assets/app-1a2b.js"
         )
+
+
+def test_graphql_is_loaded_when_somebody_opens_the_ui(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[Later] = []
+    monkeypatch.setattr(Later, "begin", lambda later: begun.append(later))
+    with TestClient(create_app(Settings(), database)) as client:
+        for path in ("/healthz", "/readyz", "/metrics", "/api/v1/me", "/api/v1/nothing", "/nothing"):
+            client.get(path)
+        assert not begun, "agents, runs and monitoring don't use it"
+        client.get("/runs")
+        assert begun
 
 
 def test_the_page_bears_the_boot_facts(database: Database, tmp_path: Path) -> None:

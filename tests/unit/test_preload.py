@@ -22,7 +22,7 @@ before = files()
 app = supervisor.preload(Settings(data_dir=Path(sys.argv[1])))
 assert app is not None
 assert gc.isenabled() and gc.get_freeze_count() > 100_000, gc.get_freeze_count()
-late = ("pydantic.v1", "litestar.plugins.pydantic", "graphql", "strawberry", "httpx2", "appliance.core.flow", "appliance.engine", "alembic")
+late = ("graphql", "strawberry", "httpx2", "appliance.core.flow", "appliance.engine", "alembic")
 assert not set(late) & set(sys.modules), "everybody waits for these at the start"
 assert threading.active_count() == 1, threading.enumerate()
 opened = {name: target for name, target in files().items() if name not in before and ("socket:" in target or ".db" in target)}
@@ -30,6 +30,9 @@ assert not opened, opened
 several = Settings(data_dir=Path(sys.argv[1]), database_url="postgresql://nowhere/none", workers=2)
 assert supervisor.preload(several) is None
 assert "strawberry" in sys.modules, "several workers share it"
+supervisor._load(supervisor._OTHERS)
+unneeded = ("httpx2", "appliance.core.flow", "appliance.agents.execute", "appliance.engine.tracked.flow_runner")
+assert not set(unneeded) & set(sys.modules), "an agent that waits for runs needs none of these"
 print("clean")
 """
 

@@ -1,6 +1,7 @@
 """POST /graphql: the caller is authenticated before anything is parsed. Everything then runs in one worker thread.
 
-The schema and what executes it are a quarter of what the server loads, so a single worker loads them once it answers other requests.
+The schema and what executes it are a seventh of what the server loads, and only the web UI uses it: a single worker loads them when somebody
+opens that for the first time.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Later:
         self._introspection = introspection
         self._lock = threading.Lock()
         self._endpoint: Endpoint | None = None
+        self._has_begun = False
 
     def get(self) -> Endpoint:
         """Raises RuntimeError if a field declares no permission."""
@@ -42,7 +44,10 @@ class Later:
             return self._endpoint
 
     def begin(self) -> None:
-        """Load it in a thread."""
+        """Load it in a thread, the first time."""
+        if self._has_begun:
+            return
+        self._has_begun = True
         threading.Thread(target=self.get, name="graphql", daemon=True).start()
 
 

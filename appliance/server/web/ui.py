@@ -6,6 +6,7 @@ The page refers to its files relative to its own address, so one build works und
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -57,8 +58,8 @@ _MACHINES = re.compile(r"(api|graphql|metrics|health|ready|live|assets)", re.IGN
 """How the addresses begin where programs ask. A mistyped one must not look like an answer."""
 
 
-def router(root: Path = STATIC) -> Router:
-    """The UI's routes for the files that exist now."""
+def router(root: Path = STATIC, opened: Callable[[], None] = lambda: None) -> Router:
+    """The UI's routes for the files that exist now. `opened` is called for each page, before it is sent."""
     files = listed(root) if root.is_dir() else {}
     page = files["index.html"].path.read_text(encoding="utf-8") if "index.html" in files else None
 
@@ -78,6 +79,7 @@ def router(root: Path = STATIC) -> Router:
         if not is_known and (_MACHINES.match(name) or "text/html" not in request.headers.get("accept", "")):
             raise NotFoundException
         content = _NOT_BUILT
+        opened()
         if page is not None:
             content = page.replace(ROOT, _way_up(request)).replace(PLACEHOLDER, _boot(request, database, settings))
         headers = {"Cache-Control": "no-cache"}
