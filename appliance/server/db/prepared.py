@@ -1,5 +1,6 @@
-"""Statements that every start and every report execute. On SQLite, SQLAlchemy's share of an execution is five times the driver's. So such a
-statement is compiled once, with the conversions of its parameters and columns, and then given to the driver.
+"""Statements that every start, report and list execute. SQLAlchemy's share of an execution is five times the driver's on SQLite, and as large as
+the driver's on Postgres. So such a statement is compiled once, with the conversions of its parameters and columns, and then given to the
+driver; on Postgres, only if it reads.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ from appliance.server.db.sqlite import dbapi
 
 _Conversions = tuple[tuple[int, Callable[[Any], Any]], ...]
 """Places in a row, and what converts the value there."""
+_FLOAT8 = 701
+"""Postgres' number of the type that its dialect asks for where a column is of numbers; ours that aren't whole are of this one."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class _Plan:
     text: str
     constants: dict[str, Any]
     parameters: Callable[[Mapping[str, Any]], Any]
+    names: tuple[str, ...]
+    """Of the parameters, in their order."""
     given: _Conversions
     stored: tuple[tuple[int, Callable[[Any], Iterable[Any]]], ...]
     """The same for whole columns."""
@@ -42,8 +47,15 @@ class _Plan:
             parameters[place] = convert(parameters[place])
         return parameters
 
-    def read(self, stored: Sequence[Any]) -> list[Any]:
+    def read(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
         """The rows, converted by column: that leaves the loops to functions of C."""
+        if connection.dialect.name == "sqlite":
+            try:
+                stored = self.execute(connection, values).fetchall()
+            except dbapi.Error as error:
+                raise direct.usual_error(connection.dialect, self.text, error) from error
+        else:
+            stored = direct.fetch(connection, self.text, dict(zip(self.names, self.parameters_of(values), strict=True)))
         columns: list[Iterable[Any]] = list(zip(*stored, strict=True))
         if not columns:
             return []
@@ -57,19 +69,15 @@ class Prepared:
 
     def __init__(self, statement: Select[Any] | CompoundSelect[Any] | Update | Insert) -> None:
         self.statement = statement
+        self._reads = isinstance(statement, Select | CompoundSelect) and statement._for_update_arg is None
         self._plans: dict[tuple[str, ...], _Plan] = {}
 
     def all(self, session: Session, values: Mapping[str, Any]) -> Sequence[Any]:
         """All rows, with the columns as attributes. Raises DamagedRow if one can't be read."""
         connection = session.connection()
-        if not direct.is_possible(connection):
-            return connection.execute(self.statement, dict(values)).all()
-        plan = self._plan(connection.dialect, values)
-        try:
-            rows = plan.execute(connection, values).fetchall()
-        except dbapi.Error as error:
-            raise direct.usual_error(connection.dialect, plan.text, error) from error
-        return plan.read(rows)
+        if direct.is_possible(connection) or (self._reads and direct.can_fetch(connection)):
+            return self._plan(connection.dialect, values).read(connection, values)
+        return connection.execute(self.statement, dict(values)).all()
 
     def one_or_none(self, session: Session, values: Mapping[str, Any]) -> Any:
         """The row, if there is one, of a statement that finds at most one."""
@@ -101,9 +109,9 @@ class Prepared:
 
     def _plan(self, dialect: Dialect, values: Mapping[str, Any]) -> _Plan:
         names = tuple(values)
-        plan = self._plans.get(names)
+        plan = self._plans.get((dialect.name, *names))
         if plan is None:
-            plan = self._plans[names] = _plan(self.statement, dialect, names)
+            plan = self._plans[(dialect.name, *names)] = _plan(self.statement, dialect, names)
         return plan
 
 
@@ -111,7 +119,7 @@ def _plan(
     statement: Select[Any] | CompoundSelect[Any] | Update | Insert, dialect: Dialect, names: tuple[str, ...]
 ) -> _Plan:
     compiled: Any = statement.compile(dialect=dialect, column_keys=list(names))
-    order: tuple[str, ...] = tuple(compiled.positiontup or ())
+    order: tuple[str, ...] = tuple(compiled.positiontup or compiled.bind_names.values())
     given, constants = [], {}
     for place, name in enumerate(order):
         convert = _bind(compiled.binds[name].type, dialect)
@@ -127,7 +135,9 @@ def _plan(
         if (convert := _stored(column.type, dialect)) is not None
     ]
     row = cast(Any, namedtuple)("Row", [str(column.key) for column in columns], rename=True)  # a function has no name
-    return _Plan(str(compiled), constants, _getter(order), tuple(given), tuple(stored), partial(tuple.__new__, row))
+    return _Plan(
+        str(compiled), constants, _getter(order), order, tuple(given), tuple(stored), partial(tuple.__new__, row)
+    )
 
 
 def _bind(type: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
@@ -138,7 +148,7 @@ def _stored(type: TypeEngine[Any], dialect: Dialect) -> Callable[[Any], Iterable
     at_once = getattr(type, "result_column_processor", None)
     if at_once is not None and (convert := at_once(dialect)) is not None:
         return cast(Callable[[Any], Iterable[Any]], convert)
-    one = type.dialect_impl(dialect).result_processor(dialect, None)
+    one = type.dialect_impl(dialect).result_processor(dialect, _FLOAT8)
     return None if one is None else partial(map, one)
 
 

@@ -400,7 +400,6 @@ def address(url: str) -> str:
 def _engine(url: str, pool_size: int, patience: float | None) -> Engine:
     options: dict[str, Any] = {
         "json_serializer": lambda value: msgspec.json.encode(value).decode(),
-        "json_deserializer": msgspec.json.decode,
         "pool_size": pool_size,
         "pool_use_lifo": True,  # a few connections do most of the work: their caches are warm, the others' stay small
         "max_overflow": 80,  # forty worker threads use at most two each; the event loop, which also writes, never waits for one

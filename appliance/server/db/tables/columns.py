@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache, lru_cache
+from operator import attrgetter
 from types import NoneType
 from typing import Any, NoReturn, TypeAlias, cast
 from uuid import UUID
@@ -35,6 +36,7 @@ SQLModel.model_config["defer_build"] = (
 _convert = msgspec.convert
 _ColumnProcessor: TypeAlias = Callable[[Sequence[Any]], Iterable[Any]]
 _UUIDS = list[UUID | None]
+_zone: Callable[[datetime], Any] = attrgetter("tzinfo")
 
 
 def table(model: type[SQLModel]) -> Table:
@@ -64,21 +66,20 @@ class Json(TypeDecorator[Any]):
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         return self.impl_instance.coerce_compared_value(op, value)
 
-    def result_processor(self, dialect: Dialect, _coltype: object) -> Callable[[Any], Any]:
-        shape, inner = _checked(self.shape), None if self.inner is None else _checked(self.inner)
+    def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[Any], Any]:
+        inner = None if self.inner is None else _checked(self.inner)
         decode = msgspec.json.Decoder(self.shape).decode
-        parsed = dialect.name == "postgresql"  # its driver has parsed the document
 
         def load(value: Any) -> Any:
             if value is None:
                 return None
             try:
-                document = _convert((value,), shape).document if parsed else decode(value)
+                document = decode(value)
                 if inner is not None:
                     _convert((document,), inner)
                 return document
             except _WRONG as error:
-                _damaged("a JSON document of another shape" if parsed else "no JSON document of the right shape", error)
+                _damaged("no JSON document of the right shape", error)
 
         return load
 
@@ -143,13 +144,13 @@ class OneOf(TypeDecorator[str]):
 class Time(TypeDecorator[datetime]):
     """Takes aware times and returns them in UTC, with microseconds. SQLite has no zones, so it stores the text of a UTC time without one.
 
-    SQLAlchemy gets the conversion functions themselves, since every write has a dozen times."""
+    SQLAlchemy gets the conversion functions themselves, since every write has a dozen times. Both drivers return texts."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def result_column_processor(self, dialect: Dialect) -> _ColumnProcessor | None:
-        return _times if dialect.name == "sqlite" else None
+        return _times if dialect.name == "sqlite" else _times_of_postgres
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any]:
         return _as_text if dialect.name == "sqlite" else _in_utc
@@ -235,11 +236,20 @@ def _times(values: Sequence[Any]) -> Iterable[Any]:
         return map(_from_text, values)
 
 
-def _from_postgres(value: datetime | None) -> datetime | None:
+def _from_postgres(value: str | None) -> datetime | None:
     try:
-        return _in_utc(value)
-    except _WRONG as error:  # it knows infinity and years that Python doesn't
+        return None if value is None else _in_utc(datetime.fromisoformat(value))
+    except (*_WRONG, OverflowError) as error:  # it knows infinity and years that Python doesn't
         _damaged("a time out of range", error)
+
+
+def _times_of_postgres(values: Sequence[Any]) -> Iterable[Any]:
+    read = datetime.fromisoformat
+    try:
+        times = [None if value is None else read(value) for value in values]
+    except _WRONG:
+        return map(_from_postgres, values)
+    return times if {UTC}.issuperset(map(_zone, filter(None, times))) else map(_from_postgres, values)
 
 
 def _whole(value: int | None) -> int | None:
