@@ -20,7 +20,7 @@ from appliance.server.db.session import Database
 from appliance.server.db.writes import flow_runs as write_runs
 from appliance.server.db.writes import states
 from appliance.server.db.writes import task_runs as write_tasks
-from appliance.server.errors import DamagedRow, Unavailable
+from appliance.server.errors import DamagedRow, Interrupted, Unavailable
 from tests.integration import builders
 from tests.integration.server_fixtures import add_token, add_user
 
@@ -186,6 +186,21 @@ def test_a_locked_database_is_unavailable_and_usable_afterwards(database: Databa
     with database.write() as session:
         assert states.lock(session, run) is not None
     assert database.busy_connections() == 0
+
+
+def test_a_connection_that_is_lost_in_a_read_is_replaced(database: Database) -> None:
+    if database.dialect == "sqlite":
+        pytest.skip("it has none to lose")
+    add_user(database, "ann", "operator")
+    add_token(database, "ann")
+    with pytest.raises(Interrupted), database.read() as session:
+        assert tokens.by_hash(session, "none") is None
+        pid = session.execute(text("select pg_backend_pid()")).scalar_one()
+        with database.write() as other:
+            other.execute(text("select pg_terminate_backend(:pid, 5000)"), {"pid": pid})
+        tokens.by_hash(session, "none")
+    with database.read() as session:
+        assert tokens.live(session)
 
 
 def test_a_short_read_begins_no_transaction_and_sees_each_commit(database: Database) -> None:
