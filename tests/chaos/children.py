@@ -31,7 +31,7 @@ MORNING = datetime(2026, 3, 2, 8, 0, 0, tzinfo=UTC)
 FAILURE = Path("failure.txt")
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.chaos.warm"])
-ADMINISTRATIVE = ("agent.sign_off", "outage.", "restored.", "soundness.",
+ADMINISTRATIVE = ("agent.sign_off", "agent.drain", "agent.resume", "agent.forget", "outage.", "restored.", "soundness.",
     "disk.sample", "log_search", "presence", "project", "recorded", "retention", "rollup", "run_names", "schedule.move", "secret", "session", "setup", "token", "user",
 )  # fmt: skip
 
