@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -28,14 +29,14 @@ def missing(run: RunFacts, project: str, labels: frozenset[str], agent: AgentFac
     lacking = sorted(labels - agent.labels)
     own = [label for label in lacking if hosts.host_of(label) is None]
     if own:
-        options = " ".join(f"--label {label}" for label in own)
+        options = " ".join(f"--label {shlex.quote(label)}" for label in own)
         parts.append(Missing("label", own, f"It lacks {', '.join(own)}; start it with {options}, too."))
     elsewhere = [host for label in lacking if (host := hosts.host_of(label)) is not None]
     if elsewhere:
         parts.append(Missing("host", elsewhere, f"The code is on host {', '.join(elsewhere)}, and this agent is not."))
     if agent.projects is not None and run.project_id not in agent.projects:
         names = ", ".join(agent.project_names)
-        sentence = f"It takes the runs of {names} alone; start it with --project {project}, too."
+        sentence = f"It takes the runs of {names} alone; start it with --project {shlex.quote(project)}, too."
         parts.append(Missing("project", [project], sentence))
     if run.kind not in agent.kinds:
         parts.append(Missing("kind", [run.kind], f"It doesn't start {run_config.WORDS[run.kind]}."))
