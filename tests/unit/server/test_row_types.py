@@ -118,6 +118,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
 """Rows of some columns of one table, or of a few."""
 
 LABELLED = {
+    "AgentHolding",
     "AttemptRun",
     "RunnableFlow",
     "VersionWork",
