@@ -85,8 +85,10 @@ class Batch(Generic[K, V]):
         except KeyError:
             keys = {key}.union(*self._pending).difference(self._values)
             self._pending.clear()
+        # before anything is stored: if it fails, it fails for the next caller, too, instead of returning nothing
+        fetched = self._fetch(keys)
         self._values.update(dict.fromkeys(keys))
-        self._values.update(self._fetch(keys))
+        self._values.update(fetched)
         return self._values[key]
 
     def load_existing(self, key: K) -> V:
