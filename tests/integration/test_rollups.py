@@ -16,6 +16,7 @@ from appliance.server.actions import rollups
 from appliance.server.actions import run_protocol as attempts
 from appliance.server.auth.identity import SYSTEM
 from appliance.server.db.session import Database
+from appliance.server.db.tables.columns import Time
 from appliance.server.events.outbox import announce
 from appliance.server.services.rollups import Rollups
 from tests.integration import builders
@@ -104,7 +105,7 @@ def test_an_event_that_comes_into_sight_late_is_not_missed(database: Database) -
 
 def _database_time(database: Database) -> Any:
     with database.read() as session:
-        return session.execute(text("select clock_timestamp()")).scalar_one()
+        return session.execute(text("select clock_timestamp() as now").columns(now=Time)).scalar_one()
 
 
 def test_graphql_tells_them_by_flow_and_project(clock: StoppedClock, site: Site) -> None:

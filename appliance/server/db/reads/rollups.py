@@ -14,6 +14,7 @@ from appliance.server.db.reads import readable
 from appliance.server.db.reads.settings import Stored
 from appliance.server.db.rows.rollups import HourSum
 from appliance.server.db.tables import metadata
+from appliance.server.db.tables.columns import Time
 
 _rollup = metadata.tables["run_rollup"]
 _flow = metadata.tables["flow"]
@@ -54,8 +55,8 @@ def settled(session: Session, now: datetime) -> datetime | None:
     if session.get_bind().dialect.name != "postgresql":
         return None
     statement = text(
-        "select min(xact_start) from pg_stat_activity where datname = current_database() and backend_xid is not null"
+        "select min(xact_start) as oldest from pg_stat_activity where datname = current_database() and backend_xid is not null"
         " and pid <> pg_backend_pid()"
-    )
+    ).columns(oldest=Time)
     oldest: datetime | None = session.execute(statement).scalar()
     return min(now, oldest or now) - _SETTLED
