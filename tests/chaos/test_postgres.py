@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -280,10 +281,9 @@ def _leader(site: PostgresSite) -> int:
     return int(found.holder.split(":")[1]) if found is not None and found.holder else 0
 
 
-def _due_times(site: PostgresSite, flow: UUID) -> list[Any]:
-    return [
-        row["due_at"] for row in rows(site.database, "select due_at from flow_run where flow_id = :flow", flow=flow)
-    ]
+def _due_times(site: PostgresSite, flow: UUID) -> list[datetime]:
+    due = rows(site.database, "select due_at from flow_run where flow_id = :flow", flow=flow)
+    return [datetime.fromisoformat(row["due_at"]) for row in due]
 
 
 def test_the_run_has_gone_through_all_of_it(site: PostgresSite, chain: str) -> None:
