@@ -69,7 +69,7 @@ def test_a_drained_agent_gets_nothing_until_it_is_resumed(database: Database, cl
     assert claim(database, agent, 5) == []
     assert one(database, "select state_type from flow_run where id = :id", id=first)["state_type"] == "PENDING"
     reason = waits(database, second)
-    assert reason is not None and reason.sentence == "No agent is online."
+    assert reason is not None and reason.sentence == DRAINED
     agents.sign_off(database, AGENT, agent)
     assert health(database, agent, clock) == "offline"
     assert enrol(database) == agent, "the same agent comes back"
@@ -154,6 +154,7 @@ def exited(run: UUID) -> agents.AgentReport:
 
 AGENT_OF = """query($id: UUID!) { agent(id: $id) { name health draining running created
   heldRuns { flowRunId flowRunName project flow since } } agentRuns(agentId: $id) { live { name } waiting { waitReason } ended { name } } }"""
+DRAINED = "No agent takes new runs: embedded is drained. Resume it, or start another."
 MATCH = """query($labels: [String!], $project: String, $kind: String, $storage: String) {
   agentMatch(labels: $labels, project: $project, kind: $kind, storage: $storage) {
     taking code sentence total agents { name missing { code values sentence } } } }"""
@@ -182,11 +183,11 @@ def test_all_doors_drain_resume_and_forget(
     assert found["agent"]["heldRuns"][0] | {"since": "", "flowRunName": ""} == {
         "flowRunId": str(flow_run), "flowRunName": "", "project": "demo", "flow": "etl", "since": "",
     }  # fmt: skip
-    assert found["agentRuns"]["waiting"] == [{"waitReason": "No agent is online."}]
+    assert found["agentRuns"]["waiting"] == [{"waitReason": DRAINED}]
     told = msgspec.json.decode(run("agent", "runs", "embedded", "--json"))
     assert told == site.get(f"{path}/runs").json()
     assert [len(told[part]) for part in ("live", "waiting", "ended")] == [1, 1, 0]
-    assert "No agent is online." in run("agent", "runs", str(agent))
+    assert DRAINED in run("agent", "runs", str(agent))
     assert run("agent", "resume", "embedded") == "Agent embedded gets runs again.\n"
     assert site.get(path).json()["health"] == "online"
     assert "did you mean" in site.graphql(MATCH, kind="dokcer")["errors"][0]["message"]

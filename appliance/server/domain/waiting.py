@@ -273,7 +273,7 @@ def taken(run: RunFacts, situation: Situation) -> Waiting:
     """Whether an agent would take the run: the code `soon`, or else why none does."""
     online = [agent for agent in situation.agents if agent.live(situation.now)]
     if not online and run.kind not in ("docker", "kubernetes"):
-        return Waiting("no_agent", "No agent is online.")
+        return Waiting("no_agent", _no_agent(situation))
     live = [agent for agent in online if agent.projects is None or run.project_id in agent.projects]
     if online and not live:
         return Waiting("no_agent", "No live agent takes runs of this project.")
@@ -296,6 +296,19 @@ def taken(run: RunFacts, situation: Situation) -> Waiting:
             "agents_full", "All agents are full." if not labels else "All agents with the run's labels are full."
         )
     return Waiting("soon", "An agent will take the run in a moment.")
+
+
+def _no_agent(situation: Situation) -> str:
+    drained = sorted(
+        agent.name
+        for agent in situation.agents
+        if agent_health(agent.state, agent.last_seen, situation.now) == "draining"
+    )
+    if not drained:
+        return "No agent is online."
+    if len(drained) == 1:
+        return f"No agent takes new runs: {drained[0]} is drained. Resume it, or start another."
+    return f"No agent takes new runs: {', '.join(drained[:3])} {'and others ' if len(drained) > 3 else ''}are drained. Resume one, or start another."
 
 
 def _no_storage(storage: str) -> str:

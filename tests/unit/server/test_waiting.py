@@ -66,7 +66,17 @@ def _run(labels: str = "", **fields: Any) -> RunFacts:
         (_run(state_name="AwaitingRetry"), [], "No agent is online."),
         (_run(), [], "No agent is online."),
         (_run(), [_agent(age=ONLINE_FOR.total_seconds() + 1)], "No agent is online."),
-        (_run(), [_agent(state="draining")], "No agent is online."),
+        (
+            _run(),
+            [_agent(state="draining")],
+            "No agent takes new runs: worker is drained. Resume it, or start another.",
+        ),
+        (
+            _run(),
+            [_agent(state="draining", name=name) for name in "abcd"],
+            "No agent takes new runs: a, b, c and others are drained. Resume one, or start another.",
+        ),
+        (_run(), [_agent(state="draining", age=ONLINE_FOR.total_seconds() + 1)], "No agent is online."),
         (_run("gpu"), [_agent("cpu")], "No live agent has label gpu."),
         (_run("gpu big"), [_agent("cpu")], "No live agent has the labels big, gpu."),
         (
