@@ -22,6 +22,8 @@ IN_PROCESS: dict[str, Callable[[], Executor]] = {
 }
 ELSEWHERE = ("processes", "dask")
 ALL = (*IN_PROCESS, *ELSEWHERE)
+WORKERS = 2
+"""Of the Dask cluster."""
 
 
 @contextmanager
@@ -34,7 +36,9 @@ def dask_cluster() -> Iterator[Any]:
         for name, value in SECRETS.items():
             environment.setenv(name, value)
         cluster: Any = distributed.LocalCluster
-        with cluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as made:
+        with cluster(
+            n_workers=WORKERS, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=False
+        ) as made:
             yield made
 
 
@@ -52,14 +56,15 @@ def make(name: str, request: pytest.FixtureRequest) -> Executor:
 def wait_for_workers(cluster: Any, seconds: float = 120) -> None:
     """Until all workers run and their nannies know it.
 
-    A nanny doesn't replace a worker that dies before it knows, and on a busy machine that takes a while: tests that kill workers one
-    after the other would end with a cluster without any.
+    A nanny doesn't replace a worker that dies before it knows, and on a busy machine that takes a while; one that fails to replace it ends.
+    Tests that kill workers one after the other would end with a cluster without any.
     """
     tick = threading.Event()
     for _ in range(int(seconds / 0.01)):
-        if all(
-            nanny.process is not None and nanny.process.status.name == "running" for nanny in cluster.workers.values()
-        ):
+        nannies = list(cluster.workers.values())
+        if len(nannies) < WORKERS:
+            cluster.scale(WORKERS)
+        elif all(nanny.process is not None and nanny.process.status.name == "running" for nanny in nannies):
             return
         tick.wait(0.01)
     raise TimeoutError("a Dask worker was not replaced")
