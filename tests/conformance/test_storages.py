@@ -62,7 +62,9 @@ def in_moto(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
         "AWS_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    urllib.request.urlopen(urllib.request.Request(f"{url}/{S3.bucket}", method="PUT")).close()
+    # nothing is left of an earlier test, which may have damaged what has the same name
+    for method, path in (("POST", "moto-api/reset"), ("PUT", S3.bucket)):
+        urllib.request.urlopen(urllib.request.Request(f"{url}/{path}", method=method)).close()
 
 
 def test_what_is_registered_is_what_runs(place: Place, tmp_path: Path) -> None:
