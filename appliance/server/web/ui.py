@@ -51,6 +51,7 @@ PAGES = frozenset(
         "login",
         "password",
         "setup",
+        "system",
     }
 )
 """The first segments of the UI's addresses (ui/src/router.tsx)."""
