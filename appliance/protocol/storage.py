@@ -123,7 +123,8 @@ def _check_files(place: LocalCode) -> None:
     for name in [place.root, *place.files]:
         if "\0" in name or ".." in PurePosixPath(name).parts:
             raise ValueError("The paths of the version's files must not contain '..' or a NUL character.")
-    if any(PurePosixPath(name).is_absolute() or str(PurePosixPath(name)) != name for name in place.files):
+    paths = {name: PurePosixPath(name) for name in place.files}
+    if any(path.is_absolute() or not path.parts or str(path) != name for name, path in paths.items()):
         raise ValueError(
             "The paths of the version's files must be relative to their folder, without parts such as '.'."
         )

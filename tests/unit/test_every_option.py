@@ -28,6 +28,7 @@ from appliance import (
     Schedule,
     Task,
     ThreadExecutor,
+    UniversalRun,
     adjustments,
     all_failed,
     all_inputs,
@@ -145,7 +146,12 @@ def test_an_unknown_option_is_refused(name: str) -> None:
 
 HOLIDAYS = Calendar(holidays=["12-25"])
 NIGHT = Blackout("01:00", "02:00")
-COMMON: dict[str, Any] = {"parameters": {"n": 1}, "labels": ["big"], "timezone": "Europe/Berlin"}
+COMMON: dict[str, Any] = {
+    "parameters": {"n": 1},
+    "labels": ["big"],
+    "timezone": "Europe/Berlin",
+    "run_config": UniversalRun({"A": "1"}),
+}
 LIMITS = {"start_date": SOON, "end_date": SOON + DAY}
 OF_PROCESSES = {
     "python": "3.12",

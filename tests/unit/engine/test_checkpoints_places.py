@@ -104,7 +104,7 @@ def test_runs_get_the_agents_place(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             storage={},
             run_config={},
         )
-        return agent._environ(work, RunConfigDocument(), tmp_path)
+        return agent._environ(work, RunConfigDocument(), tmp_path, None)
 
     assert environ("s3://site")["APPLIANCE_RESULTS_URL"] == "s3://site"
     assert "APPLIANCE_RESULTS_URL" not in environ("")

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from appliance.packaging import sources
@@ -227,6 +227,7 @@ def test_files_elsewhere_are_refused(more: dict[str, object]) -> None:
         documents.decode({"type": "local", "path": "/flows/a/etl.py", "flow": "f", "sha256": HASH, **more})
 
 
+@example(["."])
 @given(st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=5))
 def test_no_accepted_name_leaves_the_folder(names: list[str]) -> None:
     document = {"type": "local", "path": "/flows/etl.py", "root": "/flows", "files": dict.fromkeys(names, HASH)}
