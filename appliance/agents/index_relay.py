@@ -6,6 +6,7 @@ Neither the arguments and variables of the installer nor a file has the token: w
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,12 @@ from appliance.client import connection
 
 _SECONDS = 60.0
 _CHUNK = 256 * 1024
+_POLL = 0.05
+"""Seconds that the end of the block waits at most."""
 _REQUEST_HEADERS = ("accept", "if-none-match", "range")
 _ANSWER_HEADERS = ("content-type", "content-length", "content-encoding", "etag", "location", "vary")
+_OF_AN_INDEX = re.compile(r"(?:[A-Za-z0-9](?:[\w.!~+-]|%2[Bb]|%21)*(?:/|$))*", re.ASCII)
+"""Projects and files, none of which begins with a dot: no path leads from the index to what else the token opens."""
 _logger = logging.getLogger("appliance.agent")
 
 
@@ -34,7 +39,7 @@ def relay(url: str, token: str) -> Iterator[str]:
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         server.daemon_threads = True
-        Thread(target=server.serve_forever, name="appliance-index-relay", daemon=True).start()
+        Thread(target=server.serve_forever, args=(_POLL,), name="appliance-index-relay", daemon=True).start()
         try:
             yield f"http://127.0.0.1:{server.server_port}/{secret}"
         finally:
@@ -54,14 +59,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Pass a request on, and the answer back."""
-        if not self.path.startswith(self.prefix):
+        path = self.path.removeprefix(self.prefix)
+        if path == self.path or _OF_AN_INDEX.fullmatch(path) is None:
             self.send_error(404)
             return
         wishes = {name: value for name in _REQUEST_HEADERS if (value := self.headers.get(name)) is not None}
         try:
             with self.http.stream(
                 self.command,
-                f"{self.index}/{self.path.removeprefix(self.prefix)}",
+                f"{self.index}/{path}",
                 headers={"accept-encoding": "identity", **wishes},
             ) as answer:
                 self._pass_on(answer)
