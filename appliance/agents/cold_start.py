@@ -29,16 +29,12 @@ def start(
     can reach what is `needed` and has to be able to read the file `code`. Raises StartFailed.
     """
     handed = become.file_of(dict(environ))
-    command = [
-        python,
-        "-P",
-        "-m",
-        "appliance.agents.execute",
-        str(handed),
-    ]  # -P: files next to the flow must not shadow our imports
+    # -P: files next to the flow must not shadow our imports
+    command = [python, "-P", "-m", "appliance.agents.execute", str(handed)]
     seen = {"PYTHONUNBUFFERED": "1", **visible}
     try:
-        with os.fdopen(os.open(output, OUTPUT_FLAGS, 0o600), "ab") as file:
+        new = os.O_EXCL if account is not None else 0  # another run of the account may have put a link or a pipe there
+        with os.fdopen(os.open(output, OUTPUT_FLAGS | new, 0o600), "ab") as file:
             if account is not None:
                 os.fchown(file.fileno(), account.ids.uid, account.ids.gid)
                 return become.start(
