@@ -35,6 +35,10 @@ class StartFailed(Exception):
     """A run could not be started. The message is a sentence for the run's page."""
 
 
+class Lacking(StartFailed):
+    """What a run config asks for is not here, or is not allowed. A person can change that, so the run waits."""
+
+
 class Agent(ABC):
     """Subclasses start runs somewhere and keep track of them."""
 
@@ -74,7 +78,7 @@ class Agent(ABC):
 
     @abstractmethod
     def start(self, work: Work) -> None:
-        """Start one attempt. Raises StartFailed."""
+        """Start one attempt. Raises StartFailed, or Lacking."""
 
     def code_problem(self, work: Work) -> str:
         """Why the code of an attempt can't be obtained here, in a sentence; empty if it can."""
@@ -233,8 +237,9 @@ class Agent(ABC):
             try:
                 if self.projects and work.project not in self.projects:  # from a server that does not know them
                     raise StartFailed(f"This agent takes no runs of project {work.project}.")
-                if not self._gives_back(agent_id, work):
-                    self.start(work)
+                problem = self.code_problem(work)
+                if not problem or not self._gives_back(agent_id, work, problem):
+                    self._start(agent_id, work)
             except (ClientError, crash.Crashed):
                 raise
             except StartFailed as error:
@@ -247,12 +252,16 @@ class Agent(ABC):
         _logger.error("Run %s could not be started: %s", work.name, reason)
         self.report_failed_start(work, reason)
 
-    def _gives_back(self, agent_id: UUID, work: Work) -> bool:
-        """Whether the run must not be started here, because its code is gone and the server has found another way."""
-        problem = self.code_problem(work)
-        if not problem:
-            return False
-        request = CodeGone(flow_run_id=work.flow_run_id, attempt=work.attempt, reason=problem)
+    def _start(self, agent_id: UUID, work: Work) -> None:
+        try:
+            self.start(work)
+        except Lacking as error:
+            if not self._gives_back(agent_id, work, str(error), is_code=False):
+                raise
+
+    def _gives_back(self, agent_id: UUID, work: Work, problem: str, is_code: bool = True) -> bool:
+        """Whether the run must not be started here, because the server has found another way or lets it wait."""
+        request = CodeGone(flow_run_id=work.flow_run_id, attempt=work.attempt, reason=problem, is_code=is_code)
         try:
             answer = agents.code_gone(self._transport, agent_id, request)
         except NotFound:  # a server of the release before

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
-from appliance.agents.agent import StartFailed
+from appliance.agents.agent import Lacking, StartFailed
 from appliance.agents.environment_folder import Environment
 from appliance.agents.warm_pool import WarmPool
 from appliance.client import agents
@@ -56,7 +56,7 @@ class Starter(Protocol):
     """The part of an agent that knows how runs are prepared and started."""
 
     def prepare(self, work: Work, access: RunAccess) -> Prepared:
-        """What takes long. Raises StartFailed, LoadError, CodeMissing or Unreachable."""
+        """What takes long. Raises StartFailed, Lacking, LoadError, CodeMissing or Unreachable."""
         ...
 
     def start_prepared(self, work: Work, directory: Path, prepared: Prepared) -> None:
@@ -157,8 +157,8 @@ class Preparations:
                     self._starter.start_prepared(work, directory, prepared)
             if prepared.note and not access.stopped.is_set():
                 access.say(prepared.note)
-        except CodeMissing as error:
-            self._give_back(access, directory, str(error))
+        except (CodeMissing, Lacking) as error:
+            self._give_back(access, directory, str(error), is_code=isinstance(error, CodeMissing))
         except (StartFailed, LoadError) as error:
             self._fail(access, str(error))
         except Exception as error:  # no run may end the agent, which has others
@@ -187,11 +187,11 @@ class Preparations:
         _logger.error("Run %s could not be started: %s", access.work.name, reason)
         self._starter.report_failed_start(access.work, reason)
 
-    def _give_back(self, access: RunAccess, directory: Path, reason: str) -> None:
-        """The server moves the run to another version, or lets it wait for its code."""
+    def _give_back(self, access: RunAccess, directory: Path, reason: str, is_code: bool) -> None:
+        """The server moves the run to another version, or lets it wait for what it needs."""
         if access.stopped.is_set():
             return
-        request = CodeGone(flow_run_id=access.flow_run_id, attempt=access.attempt, reason=reason)
+        request = CodeGone(flow_run_id=access.flow_run_id, attempt=access.attempt, reason=reason, is_code=is_code)
         try:
             taken_back = agents.code_gone(self._transport, access.agent_id, request).taken_back
         except PASSING as error:  # it learns from the agent's next claims that the attempt was not started

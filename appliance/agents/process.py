@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from uuid import UUID
 import msgspec
 
 from appliance.agents import cold_start, result_probe
-from appliance.agents.agent import WAIT, Agent, StartFailed
+from appliance.agents.agent import WAIT, Agent, Lacking, StartFailed
 from appliance.agents.attempts import (
     OUTPUT,
     AttemptRecord,
@@ -176,7 +177,7 @@ class ProcessAgent(Agent):
         return place.address, "" if place.shared else identity_of(place.folder)
 
     def start(self, work: Work) -> None:
-        """Raises StartFailed if its process could not be started."""
+        """Raises StartFailed if its process could not be started, or Lacking."""
         try:
             directory = self._attempts.create(work.flow_run_id, work.attempt)
         except FileExistsError:
@@ -198,12 +199,13 @@ class ProcessAgent(Agent):
         name = refused_name(config.env, self.env_names)
         if name:
             raise StartFailed(environment_names.refusal(name, "this agent", self.env_names))
-        account = self._account(config)
+        try:
+            account = self._permitted(config)
+        except Lacking:  # it may come back for another try
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
         if account is not None:
             self._give(directory, account)
-        excess = process_limits.excess(run_configs.limits_of(config))
-        if excess:
-            raise StartFailed(excess)
         if isinstance(place, FetchedCode) or run_configs.environment_of(config) is not None:
             self._preparations.add(work, directory)
         else:
@@ -224,7 +226,7 @@ class ProcessAgent(Agent):
         return Prepared(folder, place, environment, pool, f"Started in environment {environment.record}.")
 
     def _environment(self, config: ProcessDocument, access: RunAccess, account: Account | None) -> Environment:
-        """The environment that a run config asks for. Raises StartFailed."""
+        """The environment that a run config asks for. Raises StartFailed, or Lacking if it can't be built."""
         try:
             return self._environments.obtain(
                 config.python,
@@ -236,7 +238,7 @@ class ProcessAgent(Agent):
         except EnvironmentFailed as error:
             for line in error.detail.splitlines():
                 access.say(line, "ERROR")
-            raise StartFailed(str(error)) from error
+            raise Lacking(str(error)) from error
         except Stopped as error:
             raise StartFailed("Its start was stopped.") from error
 
@@ -269,6 +271,7 @@ class ProcessAgent(Agent):
         record = _record(work, pid=0)
         exited = exit_report(record, directory, None, None, reason)
         try:
+            directory.mkdir(mode=0o700, exist_ok=True)
             self._attempts.save(directory, record)
             self._attempts.save_exit(directory, exited)
         except OSError as error:
@@ -300,8 +303,15 @@ class ProcessAgent(Agent):
         child = cold_start.start(python, environ, cwd, files / OUTPUT, visible, held, account=account, **folders)
         return LiveProcess(_record(work, child.pid, limits), directory, os.pidfd_open(child.pid), child)
 
+    def _permitted(self, config: RunConfigDocument) -> Account | None:
+        """The account as which a run will work. Raises Lacking for what this agent doesn't give it."""
+        excess = process_limits.excess(run_configs.limits_of(config))
+        if excess:
+            raise Lacking(excess)
+        return self._account(config)
+
     def _account(self, config: RunConfigDocument) -> Account | None:
-        """The account as which a run works, if not the agent's. Raises StartFailed."""
+        """The account as which a run works, if not the agent's. Raises Lacking."""
         user = run_configs.user_of(config) or self._users.default
         return None if user is None else self._users.account(user)
 

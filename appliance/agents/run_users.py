@@ -7,7 +7,7 @@ import pwd
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from appliance.agents.agent import StartFailed
+from appliance.agents.agent import Lacking
 from appliance.kit.privileges import Ids
 
 _OF_THE_AGENT = ("HOME", "USER", "LOGNAME", "MAIL")
@@ -44,16 +44,16 @@ class RunUsers:
         return self._names[0] if self._names and os.geteuid() == 0 else None
 
     def account(self, name: str) -> Account:
-        """The account as which a flow wants its runs to work. Raises StartFailed."""
+        """The account as which a flow wants its runs to work. Raises Lacking."""
         if name not in self._names:
             listed = ", ".join(self._names) or "none"
-            raise StartFailed(
+            raise Lacking(
                 f"This agent starts no runs as user {name!r}; the users that it may become: {listed}. To allow it, set "
                 f"APPLIANCE_AGENT_USERS={','.join([*self._names, name])} and restart the agent, or remove user from the flow's run config."
             )
         problem = _problem(name)
         if problem:
-            raise StartFailed(problem)
+            raise Lacking(problem)
         entry = pwd.getpwnam(name)
         groups = tuple(os.getgrouplist(name, entry.pw_gid))
         return Account(name, Ids(entry.pw_uid, entry.pw_gid, groups), entry.pw_dir)

@@ -194,12 +194,15 @@ def _content(plan: Planned) -> Iterator[str]:
     if document.get("secrets"):
         yield f"secrets {', '.join(document['secrets'])}"
     config = document["run_config"]
-    parts = [f"environment variables {', '.join(sorted(config['env']))}"] if config.get("env") else []
+    hidden = (
+        "env",
+        "labels",
+        "working_dir",
+        *(["type"] if config["type"] in ("universal", "local", "process") else ()),
+    )
+    parts = [f"{name} {_shown(value)}" for name, value in said(config).items() if name not in hidden]
+    parts += [f"environment variables {', '.join(sorted(config['env']))}"] if config.get("env") else []
     parts += [f"working directory {config['working_dir']}"] if config.get("working_dir") else []
-    if config["type"] not in ("universal", "local", "process"):
-        parts = [
-            f"{name} {value}" for name, value in said(config).items() if name not in ("env", "labels", "working_dir")
-        ] + parts
     if parts:
         yield f"run config: {'; '.join(parts)}"
     for warning in plan.preview.warnings:
@@ -214,11 +217,25 @@ def _place(storage: dict[str, Any]) -> str:
     return f"in {'sealed ' if storage.get('sealed') else ''}{storage['type']}{digest}"
 
 
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={item}" for name, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(_cut(str(item)) for item in value[:5]) + (
+            f" and {len(value) - 5} more" if len(value) > 5 else ""
+        )
+    return str(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
 def _parameter(parameter: dict[str, Any]) -> str:
     if parameter["required"]:
         return f"{parameter['name']} (required)"
     value = json.dumps(parameter["default"])
-    return f"{parameter['name']} = {value if len(value) <= 60 else value[:59] + '…'}"
+    return f"{parameter['name']} = {_cut(value)}"
 
 
 def _schedules(plan: Planned) -> Iterator[str]:

@@ -59,8 +59,14 @@ def report(transport: Transport, agent_id: UUID, request: AgentReport) -> AgentR
 
 
 def code_gone(transport: Transport, agent_id: UUID, request: CodeGone) -> TakenBack:
-    """Report that the code of an attempt can't be obtained. Sending this twice is harmless."""
-    return transport.post(path("agents", agent_id, "code-gone"), request, TakenBack, idempotent=True)
+    """Report that what an attempt needs is not there. Sending this twice is harmless. A server of an earlier release knows of code alone, and takes
+    nothing else back."""
+    try:
+        return transport.post(path("agents", agent_id, "code-gone"), request, TakenBack, idempotent=True)
+    except Invalid:
+        if request.is_code:
+            raise
+        return TakenBack(taken_back=False)
 
 
 def deleted(transport: Transport, agent_id: UUID, request: WereDeleted) -> Deleted:

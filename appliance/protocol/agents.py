@@ -111,11 +111,13 @@ class AgentReport(Message, kw_only=True):
 
 
 class CodeGone(Message, kw_only=True):
-    """The agent can't obtain the code of an attempt that it was given and has not started. `reason` is a sentence."""
+    """The agent can't obtain the code of an attempt that it was given and has not started, or lacks something else that the run config asks for,
+    which a person can change. `reason` is a sentence."""
 
     flow_run_id: UUID
     attempt: int
     reason: FreeText
+    is_code: bool = True
 
 
 class TakenBack(Answer, kw_only=True):

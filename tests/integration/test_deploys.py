@@ -52,6 +52,20 @@ def give_back(db: Database, agent: UUID) -> tuple[UUID, bool]:
     return work.flow_run_id, answer.taken_back
 
 
+def test_what_an_agent_lacks_beside_the_code_leaves_the_version_as_it_is(database: Database) -> None:
+    agent, run = enrol(database), create(database, register(database, content="a").flow_id)
+    (work,) = claim(database, agent)
+    register(database, content="b")
+    reason = "This agent has no Python 3.99."
+    request = CodeGone(flow_run_id=run, attempt=work.attempt, reason=reason, is_code=False)
+    for _ in range(2):  # the answer may be lost
+        assert deploys.take_back(database, AGENT, agent, request).taken_back
+    assert version_of(database, run) == 1
+    assert messages(database, run)[-2:] == [reason, f"{reason} Resume the run when that has changed, or cancel it."]
+    reason_to_wait = waits(database, run)
+    assert reason_to_wait is not None and reason_to_wait.code == "no_code"
+
+
 def version_of(db: Database, run: UUID) -> int:
     query = "select number from flow_version v join flow_run r on r.flow_version_id = v.id where r.id = :id"
     return int(rows(db, query, id=run)[0]["number"])

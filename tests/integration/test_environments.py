@@ -87,6 +87,11 @@ def run(server: LiveServer, flow: str) -> FlowRunView:
     return server.ended(server.create(flow))
 
 
+def waiting(server: LiveServer, flow: str) -> FlowRunView:
+    """A run that the agent gives back, because it lacks something."""
+    return server.until(server.create(flow), lambda view: view.state == "Paused")
+
+
 @pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
 def test_flows_with_packages_that_conflict_share_an_agent(server: LiveServer, state: Path, warm: bool) -> None:
     agent = host(server, state, warm)
@@ -111,7 +116,7 @@ def test_flows_with_packages_that_conflict_share_an_agent(server: LiveServer, st
 def test_a_failed_build_says_what_is_missing(server: LiveServer, state: Path) -> None:
     agent = host(server, state)
     try:
-        failed = run(server, "absent")
+        failed = waiting(server, "absent")
     finally:
         agent.stop()
     assert "has no wheel of absent 1.0" in failed.state_message
@@ -122,10 +127,17 @@ def test_a_failed_build_says_what_is_missing(server: LiveServer, state: Path) ->
 def test_an_agent_whose_administrator_has_not_allowed_it_says_so(server: LiveServer, tmp_path: Path) -> None:
     agent = host(server, tmp_path, allowed=False)
     try:
-        failed = run(server, "old")
+        paused = waiting(server, "old")
     finally:
         agent.stop()
-    assert "APPLIANCE_AGENT_ENVIRONMENTS=true" in failed.state_message
+    assert "APPLIANCE_AGENT_ENVIRONMENTS=true" in paused.state_message
+    assert paused.state_message.endswith("Resume the run when that has changed, or cancel it.")
+    agent = host(server, tmp_path)
+    try:
+        flow_runs.resume(server.client, paused.id)
+        assert server.ended(paused.id).state == "Success"
+    finally:
+        agent.stop()
 
 
 def test_a_private_index_takes_the_agents_own_token_until_it_is_revoked(

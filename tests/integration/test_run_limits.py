@@ -94,7 +94,7 @@ def test_a_run_that_exceeds_a_limit_says_which(server: LiveServer, tmp_path: Pat
             assert server.ended(run).state == "Failed"
             [task] = flow_runs.task_runs(server.client, run)
             assert f"The run has the limit {name}." in (task.state_message or ""), task
-        refused = server.ended(asked)
+        refused = server.until(asked, lambda view: view.state == "Paused")
         assert "asks for the limit open_files=4000000000, and processes of this agent may have at most" in (
             refused.state_message or ""
         )

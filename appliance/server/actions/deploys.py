@@ -55,7 +55,8 @@ def look_again(session: Session, version: FlowVersion, actor: Actor, now: dateti
 def take_back(
     db: Database, actor: Actor, agent_id: UUID, request: CodeGone, *, now: datetime | None = None
 ) -> TakenBack:
-    """An agent can't obtain the code of an attempt that it has not started: the run moves to the newest version, or waits and says why."""
+    """An agent can't obtain the code of an attempt that it has not started: the run moves to the newest version, or waits and says why. If it lacks
+    something else, the run waits."""
     now = now or clock.now()
     with db.write("exit") as session:
         enrolled(session, actor, agent_id)
@@ -65,7 +66,11 @@ def take_back(
         newest = mapped_flows.newest_version(session, run.flow_id)
         if newest is None or not deploys.may_take_back(run.state_type):
             return TakenBack(taken_back=False)  # it was asked to stop, for instance: starting it reports that it has
-        _take_back(session, run, newest, clean(request.reason, 1_000), actor, now)
+        reason = clean(request.reason, 1_000)
+        if request.is_code:
+            _take_back(session, run, newest, reason, actor, now)
+        else:
+            _let_wait(session, run, reason, deploys.lacking(reason), actor, now)
         return TakenBack(taken_back=True)
 
 
@@ -80,8 +85,12 @@ def _take_back(session: Session, run: LockedRun, newest: FlowVersion, reason: st
             return
         except Invalid as error:
             problem = str(error)
-    change_state(session, run, FIRST.change(now, f"The code of version {before} is gone: {reason}"), actor, _NO_AGENT)
     message = deploys.stays(before, newest.number, reason, problem)
+    _let_wait(session, run, f"The code of version {before} is gone: {reason}", message, actor, now)
+
+
+def _let_wait(session: Session, run: LockedRun, reason: str, message: str, actor: Actor, now: datetime) -> None:
+    change_state(session, run, FIRST.change(now, reason), actor, _NO_AGENT)
     returned = states.lock(session, run.id)
     assert returned is not None
     change_state(session, returned, StateChange(PAUSED, "Paused", now, message, deploys.WAITS_FOR_CODE), actor)

@@ -48,6 +48,10 @@ def moved(before: int, after: int, reason: str = "") -> str:
     return f"Moved from version {before} to version {after}{why}"
 
 
+def lacking(reason: str) -> str:
+    return f"{reason} Resume the run when that has changed, or cancel it."
+
+
 def stays(before: int, after: int, reason: str, problem: str) -> str:
     """`problem`: why it can't move; empty if it has begun already."""
     if before == after:
