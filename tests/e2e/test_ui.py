@@ -399,6 +399,7 @@ def test_every_page_is_accessible(
     page = context.new_page()
     flow = next(one["flow_id"] for one in site.items("/api/v1/flow-runs?flow=report"))
     pages = {
+        "/": "upstream source returned HTTP 503",
         "/runs": "Why / progress",
         f"/runs/{runs.orders}": "failed after 3 attempts",
         f"/runs/{runs.orders}?view=table&pane=history": "Submitted",
@@ -415,6 +416,30 @@ def test_every_page_is_accessible(
         expect(page.get_by_role("status", name=re.compile("^Loading"))).to_have_count(0)
         accessible(page)
         assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    context.close()
+
+
+def test_home_says_what_failed_and_why_without_a_click(
+    browser: Browser, site: Appliance, signed_in: str, runs: Runs
+) -> None:
+    context = context_of(browser, site, signed_in)
+    page = context.new_page()
+    page.goto(site.url)
+    needs = page.get_by_role("region", name="Needs you")
+    cause = needs.get_by_role("listitem").filter(has_text="orders")
+    expect(cause).to_contain_text("upstream source returned HTTP 503 for /orders?page=3")
+    expect(page).to_have_title(re.compile("^✕ .*Home"))
+    accessible(page)
+    cause.get_by_role("button", name=re.compile("^Restart 1 run of orders")).click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("Restart 1 run from failed?")
+    dialog.get_by_role("button", name="Keep as is").click()
+    page.keyboard.press("g")
+    page.keyboard.press("r")
+    expect(page).to_have_url(re.compile("/runs$"))
+    page.keyboard.press("g")
+    page.keyboard.press("h")
+    expect(page.get_by_role("region", name="Flows").get_by_role("row", name=re.compile("report"))).to_be_visible()
     context.close()
 
 

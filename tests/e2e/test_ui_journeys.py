@@ -212,6 +212,7 @@ def test_a_phone_never_scrolls_sideways_not_even_while_loading(
 ) -> None:
     flow = flow_id(appliance, "sums")
     paths = [
+        "/",
         "/runs",
         "/logs",
         "/logs?q=the&level=info",

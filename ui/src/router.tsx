@@ -11,6 +11,7 @@ import {
 import { agentMatchQuery, agentQuery, agentsQuery } from "./api/agents";
 import { runQuery, runsQuery } from "./api/flow-runs";
 import { flowQuery, flowsQuery } from "./api/flows";
+import { homeQuery } from "./api/home";
 import { jobQuery, jobsQuery } from "./api/jobs";
 import { bundlesQuery, keptResultsQuery, keptTotalsQuery } from "./api/kept";
 import { projectsQuery } from "./api/life-cycle";
@@ -78,9 +79,10 @@ const app = createRoute({
 const home = createRoute({
   getParentRoute: () => app,
   path: "/",
-  beforeLoad: () => {
-    throw redirect({ to: "/runs" });
+  loader: ({ context }) => {
+    void context.queries.prefetchQuery(homeQuery);
   },
+  component: lazyRouteComponent(() => import("./pages/home"), "HomePage"),
 });
 
 const runs = createRoute({

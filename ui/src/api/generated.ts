@@ -333,6 +333,27 @@ export type DeletionFragment = {
   results: number;
 };
 
+export type HomeRunFragment = {
+  id: string;
+  name: string;
+  scheduledTime: string;
+  startTime: string | null;
+  endTime: string | null;
+  state: {
+    type: string;
+    name: string;
+    message: string;
+    at: string;
+  };
+  flow: {
+    id: string;
+    name: string;
+    project: {
+      name: string;
+    };
+  };
+};
+
 export type JobProgressFragment = {
   id: string;
   state: JobState;
@@ -428,6 +449,17 @@ export type SecretRowFragment = {
     flowName: string;
   }[];
   userCount: number;
+};
+
+export type StripRunFragment = {
+  id: string;
+  name: string;
+  state: {
+    type: string;
+    name: string;
+  };
+  startTime: string | null;
+  endTime: string | null;
 };
 
 export type AgentQuery = {
@@ -1034,6 +1066,205 @@ export type FreeSpaceMutationVariables = {
 
 export const FreeSpaceDocument: Document<FreeSpaceMutation, FreeSpaceMutationVariables> = {
   text: "mutation FreeSpace($input:FreeSpaceInput!){freeSpace(input:$input){deleted{kind count}freedBytes disk{writable freeBytes}}}",
+};
+
+export type HomeQuery = {
+  ended: {
+    stateType: string;
+    runs: number;
+  }[];
+  failures: {
+    items: {
+      id: string;
+      name: string;
+      scheduledTime: string;
+      startTime: string | null;
+      endTime: string | null;
+      state: {
+        type: string;
+        name: string;
+        message: string;
+        at: string;
+      };
+      flow: {
+        id: string;
+        name: string;
+        project: {
+          name: string;
+        };
+        recentRuns: StripRunFragment[];
+      };
+      attempt: number;
+      cause: {
+        taskSlug: string | null;
+        mapIndex: number | null;
+        message: string;
+      } | null;
+      taskCounts: {
+        failed: number;
+      };
+    }[];
+    total: number;
+    totalCapped: boolean;
+  };
+  running: {
+    items: {
+      id: string;
+      name: string;
+      scheduledTime: string;
+      startTime: string | null;
+      endTime: string | null;
+      state: {
+        type: string;
+        name: string;
+        message: string;
+        at: string;
+      };
+      flow: {
+        id: string;
+        name: string;
+        project: {
+          name: string;
+        };
+        recentRuns: StripRunFragment[];
+      };
+      agent: {
+        name: string;
+      } | null;
+      taskCounts: {
+        total: number;
+        running: number;
+        waiting: number;
+      };
+    }[];
+    total: number;
+    totalCapped: boolean;
+  };
+  late: {
+    items: {
+      id: string;
+      name: string;
+      scheduledTime: string;
+      startTime: string | null;
+      endTime: string | null;
+      state: {
+        type: string;
+        name: string;
+        message: string;
+        at: string;
+      };
+      flow: {
+        id: string;
+        name: string;
+        project: {
+          name: string;
+        };
+      };
+      waitReason: string | null;
+      waitHolders: {
+        id: string;
+        name: string;
+      }[];
+    }[];
+    total: number;
+    totalCapped: boolean;
+  };
+  paused: {
+    items: {
+      id: string;
+      name: string;
+      scheduledTime: string;
+      startTime: string | null;
+      endTime: string | null;
+      state: {
+        type: string;
+        name: string;
+        message: string;
+        at: string;
+      };
+      flow: {
+        id: string;
+        name: string;
+        project: {
+          name: string;
+        };
+      };
+      waitReason: string | null;
+    }[];
+    total: number;
+    totalCapped: boolean;
+  };
+  next: {
+    items: {
+      id: string;
+      name: string;
+      scheduledTime: string;
+      startTime: string | null;
+      endTime: string | null;
+      state: {
+        type: string;
+        name: string;
+        message: string;
+        at: string;
+      };
+      flow: {
+        id: string;
+        name: string;
+        project: {
+          name: string;
+        };
+        paused: boolean;
+        warnings: string[];
+      };
+    }[];
+  };
+  flows: {
+    items: {
+      id: string;
+      name: string;
+      paused: boolean;
+      project: {
+        name: string;
+      };
+      recentRuns: StripRunFragment[];
+      nextRun: {
+        id: string;
+        scheduledTime: string;
+      } | null;
+    }[];
+    next: string | null;
+  };
+  agents: {
+    id: string;
+    name: string;
+    health: string;
+    lastSeen: string;
+    capacity: number;
+    running: number;
+    problems: string[];
+  }[];
+  server: {
+    version: string;
+    time: string;
+    schedulerTickAge: number | null;
+    databaseBytes: number;
+  };
+  disk: {
+    writable: boolean;
+    freeBytes: number | null;
+    daysLeft: number | null;
+    warnings: string[];
+  };
+};
+
+export type HomeQueryVariables = {
+  since: string;
+  late: string;
+  now: string;
+};
+
+export const HomeDocument: Document<HomeQuery, HomeQueryVariables> = {
+  text: "query Home($since:DateTime!$late:DateTime!$now:DateTime!){ended:runRollups(since:$since until:$now){stateType runs}failures:flowRuns(filter:{stateTypes:[\"FAILED\"]since:$since}sort:END_TIME_DESC first:30){items{...HomeRun attempt cause{taskSlug mapIndex message}taskCounts{failed}flow{recentRuns(first:30){...StripRun}}}total totalCapped}running:flowRuns(filter:{stateTypes:[\"RUNNING\" \"CANCELLING\"]}sort:START_TIME_ASC first:8){items{...HomeRun agent{name}taskCounts{total running waiting}flow{recentRuns(first:30){...StripRun}}}total totalCapped}late:flowRuns(filter:{stateTypes:[\"SCHEDULED\"]stateNames:[\"Scheduled\"]until:$late}sort:SCHEDULED_TIME_ASC first:5){items{...HomeRun waitReason waitHolders{id name}}total totalCapped}paused:flowRuns(filter:{stateTypes:[\"PAUSED\"]}sort:SCHEDULED_TIME_ASC first:5){items{...HomeRun waitReason}total totalCapped}next:flowRuns(filter:{stateTypes:[\"SCHEDULED\"]since:$now includeFuture:true}sort:SCHEDULED_TIME_ASC first:12){items{...HomeRun flow{paused warnings}}}flows(first:8){items{id name paused project{name}recentRuns(first:30){...StripRun}nextRun{id scheduledTime}}next}agents{id name health lastSeen capacity running problems}server{version time schedulerTickAge databaseBytes}disk{writable freeBytes daysLeft warnings}}fragment HomeRun on FlowRun{id name scheduledTime startTime endTime state{type name message at}flow{id name project{name}}}fragment StripRun on FlowRun{id name state{type name}startTime endTime}",
 };
 
 export type JobQuery = {

@@ -1,5 +1,7 @@
 /** The keys of all queries, one family per noun. The first part names the noun, the second the object. */
 
+export const homeKeys = { all: ["home"] as const };
+
 export const flowRunKeys = {
   lists: ["runs"] as const,
   list: (filter: object) => [...flowRunKeys.lists, filter] as const,

@@ -13,8 +13,8 @@ describe("the way back after signing in", () => {
     " /runs",
     "",
     undefined,
-  ])("%s leads to the runs", (next) => {
-    expect(safePath(next)).toBe("/runs");
+  ])("%s leads home", (next) => {
+    expect(safePath(next)).toBe("/");
   });
 
   it.each(["/", "/runs", "/runs/x#L10", "/runs?show=failed&q=a%2Fb", "/flows/1/run?from=//x"])(

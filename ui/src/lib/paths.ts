@@ -1,6 +1,6 @@
 /** Only paths of this appliance: a link must not redirect elsewhere after signing in. */
 export function safePath(next: string | undefined): string {
-  return next && /^\/(?![/\\])/.test(next) ? next : "/runs";
+  return next && /^\/(?![/\\])/.test(next) ? next : "/";
 }
 
 /** A text parameter of the URL; undefined if it is empty or not a text. */

@@ -42,6 +42,11 @@ export function formatDay(at: Date, zone?: string): string {
   return `${parts.year}-${parts.month}-${parts.day}`;
 }
 
+/** `Sunday 22 November` */
+export function formatDate(at: Date, zone?: string): string {
+  return format("long date", { weekday: "long", day: "numeric", month: "long" }, zone).format(at).replace(",", "");
+}
+
 /** Today `06:30:02`; this year `Sat 21 Nov 06:30`; else `2025-11-21 06:30`. */
 export function formatInstant(at: Date, now: Date, zone?: string): string {
   const day = formatDay(at, zone);

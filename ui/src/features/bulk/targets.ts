@@ -11,7 +11,7 @@ import { useMay } from "../session/permissions";
 export interface Target {
   kind: BulkKind;
   count: Count;
-  runs?: readonly RunRow[];
+  runs?: readonly Pick<RunRow, "id" | "name" | "flow">[];
   filter?: BulkFilter;
 }
 

@@ -17,7 +17,7 @@ import { ShortcutsSheet } from "./shortcuts-sheet";
 import "./shell.css";
 
 interface PageLink {
-  to: "/runs" | "/logs" | "/flows" | "/agents" | "/limits" | "/secrets" | "/people" | "/system/storage";
+  to: "/" | "/runs" | "/logs" | "/flows" | "/agents" | "/limits" | "/secrets" | "/people" | "/system/storage";
   label: string;
   keys: string;
   icon: string;
@@ -26,6 +26,7 @@ interface PageLink {
 }
 
 const PAGES: readonly PageLink[] = [
+  { to: "/", label: "Home", keys: "g h", icon: "M1.5 6 6 2 10.5 6M3 5V10H9V5" },
   { to: "/runs", label: "Runs", keys: "g r", icon: "M3.5 2 10 6 3.5 10Z" },
   { to: "/flows", label: "Flows", keys: "g f", icon: "M2 2.5H5V5.5H2ZM7 6.5H10V9.5H7ZM3.5 5.5V8H7" },
   { to: "/logs", label: "Logs", keys: "g s", icon: "M2 3H10M2 6H10M2 9H6.5" },
@@ -76,7 +77,13 @@ export function Shell() {
       <TopBar />
       <nav className="nav" aria-label="Main">
         {pages.map((page) => (
-          <Link key={page.to} to={page.to} className="nav-link" activeProps={{ "aria-current": "page" }}>
+          <Link
+            key={page.to}
+            to={page.to}
+            className="nav-link"
+            activeOptions={{ exact: page.to === "/" }}
+            activeProps={{ "aria-current": "page" }}
+          >
             <svg className="state-icon nav-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
               <path d={page.icon} />
             </svg>
@@ -102,7 +109,7 @@ function TopBar() {
   const { siteName } = useSession();
   return (
     <header className="top">
-      <Link to="/runs" className="brand">
+      <Link to="/" className="brand">
         <img src={addressOf("/icons/idle.svg")} alt="" width="20" height="20" />
         Appliance
       </Link>
