@@ -1,11 +1,12 @@
 /** The home page: all of it in one query. */
 
 import { queryOptions } from "@tanstack/react-query";
-import { HomeDocument, type HomeQuery } from "./generated";
+import { HomeDocument, type HomeQuery, type HomeRunFragment } from "./generated";
 import { execute } from "./graphql";
 import { homeKeys } from "./keys";
 
 export type Home = HomeQuery;
+export type HomeRun = HomeRunFragment;
 export type FailedRun = Home["failures"]["items"][number];
 export type RunningRun = Home["running"]["items"][number];
 export type NextRun = Home["next"]["items"][number];

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactNode, useState } from "react";
 import { Button } from "react-aria-components";
-import type { FailedRun, Home } from "../../api/home";
+import type { FailedRun, Home, HomeRun } from "../../api/home";
 import { kindOf } from "../../lib/bulk";
 import { counted } from "../../lib/counted";
 import { inARow, type Need } from "../../lib/home";
@@ -106,7 +106,7 @@ function Cause({ need, onRestart }: { need: Need<FailedRun>; onRestart: (need: N
 
 interface RowProps {
   look: { type: string; name: string };
-  run: { id: string; name: string; flow: { id: string; name: string } };
+  run: HomeRun;
   task?: string;
   at: string;
   note?: string;
