@@ -11,7 +11,10 @@ function chunkOf(id: string): string | undefined {
   if (/node_modules\/|src\/(ui|api)\/.+\.(tsx?|css)$/.test(id)) return "parts";
   if (/src\/lib\/(base|json|keys|states|waiting|why|bulk|jobs|run-filter|time|selection)\.ts$/.test(id)) return "parts";
   if (/src\/features\/(bulk|live|runs|session|shell|system)\/.+\.css$/.test(id)) return "parts";
-  if (/src\/features\/runs\/(runs-table|stop-dialog|wait-sentence)\.tsx$/.test(id)) return "parts";
+  if (
+    /src\/features\/(bulk\/bulk-dialog|runs\/(marked-state-field|runs-table|stop-dialog|wait-sentence))\.tsx$/.test(id)
+  )
+    return "parts";
   return undefined;
 }
 
