@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -46,6 +47,9 @@ LOGS = """query($id: UUID!, $filter: LogFilter, $after: String, $before: String)
 FOUND = """query($text: String!, $filter: LogSearchFilter, $after: String) {
   logSearch(text: $text, filter: $filter, first: 100, after: $after) {
   items { id at level message flowRunId runName flow project } next complete } }"""
+_UI = Path(__file__).parents[2] / "ui" / "src" / "api" / "operations"
+HOME = (_UI / "home.graphql").read_text()
+"""The UI's own."""
 OTHERS = {
     "agents": "{ agents { id name health running labels heldRuns { flowRunId flowRunName flow since } } }",
     "agents for a run": '{ agentMatch(labels: ["linux"]) { sentence agents { name missing { sentence } } } }',
@@ -280,5 +284,8 @@ def _details(known: Facts) -> Iterator[Ask]:
     yield Ask("rollups: hot flow", query=ROLLUPS, variables=days | {"flow": str(known.hot_flow)})
     yield Ask("rollups: project", query=ROLLUPS, variables=days | {"project": known.project})
     yield Ask("flow: hot", query=FLOW, variables={"id": str(known.hot_flow)})
+    moments = {"since": known.newest - timedelta(days=1), "late": known.newest, "now": known.newest}
+    home = {name: clock.isoformat(at) for name, at in moments.items()}
+    yield Ask("home", query=HOME, variables=home)
     for name, query in OTHERS.items():
         yield Ask(name, query=query)

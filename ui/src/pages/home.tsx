@@ -1,25 +1,29 @@
-import { useQuery } from "@tanstack/react-query";
-import { useMemo } from "react";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useCallback, useMemo } from "react";
 import { homeQuery } from "../api/home";
-import { AgentsCard } from "../features/home/agents-card";
-import { FlowsCard } from "../features/home/flows-card";
-import { NeedsCard } from "../features/home/needs-card";
-import { NextCard } from "../features/home/next-card";
-import { RunningCard } from "../features/home/running-card";
-import { SystemCard } from "../features/home/system-card";
-import { Verdict } from "../features/home/verdict";
+import { homeKeys } from "../api/keys";
+import { useChanges } from "../api/live";
+import { Overview } from "../features/home/overview";
 import { Welcome } from "../features/home/welcome";
 import { needsOf } from "../lib/home";
 import { formatDate } from "../lib/time";
 import { useNow } from "../ui/clock";
 import { Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
-import "../features/home/home.css";
+
+/** Milliseconds: the page shows so much that a busy site would ask for all of it again with every event. */
+const AGAIN_AFTER = 1_500;
 
 /** Is everything fine, and if not, why? */
 export function HomePage() {
   const query = useQuery(homeQuery);
   const now = useNow();
+  const client = useQueryClient();
+  const askAgain = useCallback(
+    () => void client.invalidateQueries({ queryKey: homeKeys.all }, { cancelRefetch: false }),
+    [client],
+  );
+  useChanges(askAgain, AGAIN_AFTER);
   const { data } = query;
   const needs = useMemo(() => (data ? needsOf(data.failures.items) : []), [data]);
   const [title, family] = needs.length > 0 ? ([`${needs.length} · Home`, "failed"] as const) : (["Home"] as const);
@@ -36,21 +40,7 @@ export function HomePage() {
       ) : data.flows.items.length === 0 ? (
         <Welcome agents={data.agents} />
       ) : (
-        <>
-          <Verdict home={data} isQuiet={needs.length === 0} />
-          <div className="home">
-            <div className="home-column">
-              <NeedsCard home={data} needs={needs} />
-              <RunningCard running={data.running} />
-              <FlowsCard flows={data.flows.items} hasMore={data.flows.next !== null} />
-            </div>
-            <div className="home-column">
-              <NextCard runs={data.next.items} />
-              <AgentsCard agents={data.agents} />
-              <SystemCard server={data.server} disk={data.disk} />
-            </div>
-          </div>
-        </>
+        <Overview home={data} needs={needs} />
       )}
     </div>
   );

@@ -1,4 +1,5 @@
 import type { HomeAgent } from "../../api/home";
+import "./home.css";
 import { addressOf } from "../../lib/base";
 import { Empty } from "../../ui/notice";
 

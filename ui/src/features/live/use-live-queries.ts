@@ -7,7 +7,6 @@ import {
   agentKeys,
   flowKeys,
   flowRunKeys,
-  homeKeys,
   jobKeys,
   limitKeys,
   objectOf,
@@ -39,7 +38,6 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   const topics = new Set(events.map((change) => change.topic));
   const hasMoved = events.some((change) => change.kind !== "flow_run.progress" && MOVES_OTHERS.has(change.topic));
   if (topics.has("flow_run") || hasMoved) again(flowRunKeys.lists);
-  if (topics.has("flow_run") || hasMoved) again(homeKeys.all);
   const ids = new Set(events.map((change) => change.id));
   const isAboutOne = ({ queryKey }: { queryKey: readonly unknown[] }) => {
     const id = objectOf(queryKey);

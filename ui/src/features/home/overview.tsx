@@ -1,0 +1,31 @@
+import type { FailedRun, Home } from "../../api/home";
+import type { Need } from "../../lib/home";
+import { AgentsCard } from "./agents-card";
+import { FlowsCard } from "./flows-card";
+import { NeedsCard } from "./needs-card";
+import { NextCard } from "./next-card";
+import { RunningCard } from "./running-card";
+import { SystemCard } from "./system-card";
+import { Verdict } from "./verdict";
+import "./home.css";
+
+/** On the left what is going on, on the right what comes next and who does the work. */
+export function Overview({ home, needs }: { home: Home; needs: readonly Need<FailedRun>[] }) {
+  return (
+    <>
+      <Verdict home={home} isQuiet={needs.length === 0} />
+      <div className="home">
+        <div className="home-column">
+          <NeedsCard home={home} needs={needs} />
+          <RunningCard running={home.running} />
+          <FlowsCard flows={home.flows.items} hasMore={home.flows.next !== null} />
+        </div>
+        <div className="home-column">
+          <NextCard runs={home.next.items} />
+          <AgentsCard agents={home.agents} />
+          <SystemCard server={home.server} disk={home.disk} />
+        </div>
+      </div>
+    </>
+  );
+}
