@@ -39,6 +39,11 @@ class Lacking(StartFailed):
     """What a run config asks for is not here, or is not allowed. A person can change that, so the run waits."""
 
 
+class NotStarted(Exception):
+    """An attempt was not started, for a reason that passes or is not the run's: the server gives the run to an agent again. The message is a
+    sentence for the agent's log."""
+
+
 class Agent(ABC):
     """Subclasses start runs somewhere and keep track of them."""
 
@@ -55,6 +60,7 @@ class Agent(ABC):
         self.roots: Roots | None = None
         self.env_names: Sequence[str] | None = None
         self.projects: Sequence[str] = ()
+        self.storages: Sequence[str] | None = None  # those from which it takes code; None: all that can be used here
         self.problems: Sequence[str] = ()  # what it has found wrong, one sentence each
         self._published: Enrol | None = None  # what the server has heard
         self._left_behind = False  # the agent stopped without waiting for the loop's thread
@@ -79,6 +85,10 @@ class Agent(ABC):
     @abstractmethod
     def start(self, work: Work) -> None:
         """Start one attempt. Raises StartFailed, or Lacking."""
+
+    def can_start(self) -> bool:
+        """Whether it can start runs at present. Until then, it asks for none."""
+        return True
 
     def code_problem(self, work: Work) -> str:
         """Why the code of an attempt can't be obtained here, in a sentence; empty if it can."""
@@ -193,6 +203,7 @@ class Agent(ABC):
             self.problems,
             self.results(),
             self.results_key_id,
+            self.storages,
         )
         self._published = request
         is_waiting = False
@@ -217,7 +228,7 @@ class Agent(ABC):
     def _claim(self, agent_id: UUID, stop: threading.Event) -> Claimed:
         self.changed.clear()
         holding = self.holding()
-        free = max(0, self._capacity - len(holding))
+        free = max(0, self._capacity - len(holding)) if self.can_start() else 0
         wait = self._wait if free else 0.0
         answer = agents.claim(self._transport, agent_id, Claim(free_slots=free, wait_s=wait, holding=holding))
         if free == 0 and not stop.is_set():

@@ -343,15 +343,19 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
     """Ctrl-C on a terminal is meant for the agent, whose runs continue."""
 
 
-def _take_environment(handle: int) -> None:
-    """The variables from the agent, which are not to be seen from outside."""
-    with os.fdopen(handle, "rb") as file:
+def _take_environment(handed: str) -> None:
+    """The variables from the agent, which are not to be seen from outside: in an open file without a name, or in a container, in a file that is
+    removed, in addition to the variables of the image."""
+    with os.fdopen(int(handed), "rb") if handed.isdigit() else Path(handed).open("rb") as file:
         variables = json.loads(file.read())
-    os.environ.clear()
+    if handed.isdigit():
+        os.environ.clear()
+    else:
+        Path(handed).unlink()
     os.environ.update(variables)
     time.tzset()
 
 
 if __name__ == "__main__":
-    _take_environment(int(sys.argv[1]))
+    _take_environment(sys.argv[1])
     leave(main())

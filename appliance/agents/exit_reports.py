@@ -17,9 +17,9 @@ from appliance.client.transport import Transport
 from appliance.engine.tracked import events
 from appliance.engine.tracked.reporter import TRIES_AS_A_WHOLE
 from appliance.engine.tracked.spool import FILE_NAME
-from appliance.kit import crash
+from appliance.kit import clock, crash
 from appliance.kit.backoff import delays
-from appliance.protocol.agents import AgentReport, Exited
+from appliance.protocol.agents import AgentReport, Exited, InfrastructureLog
 
 LONGEST_PAUSE = 3.0
 _ABOUT_THE_WAY = ("conflict", "method_not_allowed", "unsupported_media_type")
@@ -33,8 +33,16 @@ class ExitReports:
     """A queue with its own thread. Its entries are also on disk, so that a restarted agent continues with them."""
 
     def __init__(
-        self, transport: Transport, attempts: AttemptStore, as_run: Callable[[str], Transport] | None = None
+        self,
+        transport: Transport,
+        attempts: AttemptStore,
+        as_run: Callable[[str], Transport] | None = None,
+        *,
+        done: Callable[[AttemptRecord], None] = lambda record: None,
+        logs_tail: bool = False,
     ) -> None:
+        """`done` is called when the server knows an exit; `logs_tail`: the last lines of a run that failed to report its end are for its log, too."""
+        self._done, self._logs_tail = done, logs_tail
         self._transport = transport
         self._as_run = as_run or (lambda token: Transport(transport.url, token, tries=1))
         self._attempts = attempts
@@ -89,12 +97,14 @@ class ExitReports:
             _logger.error("Could not read the spool of run %s: %s", record.flow_run_id, error)
         assert self.agent_id is not None
         try:
-            agents.report(self._transport, self.agent_id, AgentReport(exited=[exited]))
+            logs = _last_lines(exited) if self._logs_tail else []
+            agents.report(self._transport, self.agent_id, AgentReport(exited=[exited], logs=logs))
         except Refused as error:
             if error.status >= 500 or error.status in (401, 403, 404, 429) or error.code in _ABOUT_THE_WAY:
                 raise  # the cause is the agent or the server, not this report
             _logger.error("The server rejected the exit report of run %s: %s", exited.flow_run_id, error)
         crash.point("agent.reported")
+        self._done(record)
         self._attempts.archive(directory, clean=exited.code == 0)
 
     def _replay(self, record: AttemptRecord, spool: Path) -> None:
@@ -121,3 +131,15 @@ class ExitReports:
             self._too_large += events.is_too_large(error, report)
             raise
         self._too_large = 0
+
+
+def _last_lines(exited: Exited) -> list[InfrastructureLog]:
+    """What a run has written last, as one entry of its log, unless it has reported its end itself."""
+    if exited.code == 0 or not exited.tail:
+        return []
+    message = "\n".join(["The last lines of its output:", *exited.tail])
+    return [
+        InfrastructureLog(
+            flow_run_id=exited.flow_run_id, attempt=exited.attempt, at=clock.now(), level="ERROR", message=message
+        )
+    ]

@@ -24,10 +24,11 @@ def introduction(
     problems: Sequence[str] = (),
     results: tuple[str, str] | None = None,
     results_key_id: str = "",
+    storages: Sequence[str] | None = None,
 ) -> Enrol:
     """What an agent on this machine says of itself when it enrols. `results`: the address of the place where its runs store results by default, and
     the identity of that folder, if it is one; None: it doesn't say. `results_key_id`: which key seals those
-    that the server keeps."""
+    that the server keeps. `storages`: from which it takes code; None: from all for which this machine has what they need."""
     return Enrol(
         name=name,
         type=kind,
@@ -39,7 +40,7 @@ def introduction(
         roots=None if roots is None else list(roots.open),
         closed=[] if roots is None else list(roots.closed),
         env_names=None if env_names is None else list(env_names),
-        storages=usable(),
+        storages=usable() if storages is None else list(storages),
         problems=list(problems),
         results_url=None if results is None else results[0],
         results_id="" if results is None else results[1],

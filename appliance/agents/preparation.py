@@ -12,12 +12,10 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
-from appliance.agents.agent import Lacking, StartFailed
-from appliance.agents.environment_folder import Environment
-from appliance.agents.warm_pool import WarmPool
+from appliance.agents.agent import Lacking, NotStarted, StartFailed
 from appliance.client import agents
 from appliance.client import run_protocol as runs
 from appliance.client.errors import PASSING, ClientError, NotFound
@@ -34,33 +32,28 @@ PATIENCE = 60.0
 _logger = logging.getLogger("appliance.agent")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """What a run's process needs. `code`: the folder with code that was fetched; `place`: its description as code on this machine; `environment`: the
-    Python that starts it, if not the agent's, and `pool` the starter for that, if there is one; `note`: a line for its log, for which the start doesn't
-    wait."""
+    """What an attempt needs. `note`: a line for its log, for which the start doesn't wait."""
 
-    code: Path | None = None
-    place: dict[str, Any] | None = None
-    environment: Environment | None = None
-    pool: WarmPool | None = None
     note: str = ""
 
     def close(self) -> None:
-        """Once the process was started, which holds the environment itself, or was not."""
-        if self.environment is not None:
-            self.environment.release()
+        """Once the attempt was started, or was not."""
 
 
-class Starter(Protocol):
+P = TypeVar("P", bound=Prepared)
+
+
+class Starter(Protocol[P]):
     """The part of an agent that knows how runs are prepared and started."""
 
-    def prepare(self, work: Work, access: RunAccess) -> Prepared:
-        """What takes long. Raises StartFailed, Lacking, LoadError, CodeMissing or Unreachable."""
+    def prepare(self, work: Work, access: RunAccess) -> P:
+        """What takes long. Raises StartFailed, Lacking, NotStarted, LoadError, CodeMissing or Unreachable."""
         ...
 
-    def start_prepared(self, work: Work, directory: Path, prepared: Prepared) -> None:
-        """Start the process. Raises StartFailed."""
+    def start_prepared(self, work: Work, directory: Path, prepared: P) -> None:
+        """Start it, which must not take long. Raises StartFailed."""
         ...
 
     def report_failed_start(self, work: Work, reason: str) -> None: ...
@@ -108,10 +101,10 @@ class RunAccess:
             _logger.info("A line of the log of run %s is lost: %s", self.work.name, error)
 
 
-class Preparations:
-    """The attempts that are being prepared, each in a thread. `changed` is called when one of them ends without a process."""
+class Preparations(Generic[P]):
+    """The attempts that are being prepared, each in a thread. `changed` is called when one of them ends without being started."""
 
-    def __init__(self, starter: Starter, transport: Transport, changed: Callable[[], None]) -> None:
+    def __init__(self, starter: Starter[P], transport: Transport, changed: Callable[[], None]) -> None:
         self._starter, self._transport, self._changed = starter, transport, changed
         self._lock = threading.Lock()
         self._active: dict[tuple[UUID, int], RunAccess] = {}
@@ -159,6 +152,9 @@ class Preparations:
                 access.say(prepared.note)
         except (CodeMissing, Lacking) as error:
             self._give_back(access, directory, str(error), is_code=isinstance(error, CodeMissing))
+        except NotStarted as error:  # the server learns it from the agent's next claims
+            _logger.error("Run %s is not started here: %s", work.name, error)
+            shutil.rmtree(directory, ignore_errors=True)
         except (StartFailed, LoadError) as error:
             self._fail(access, str(error))
         except Exception as error:  # no run may end the agent, which has others
@@ -168,7 +164,7 @@ class Preparations:
             self._active.pop((work.flow_run_id, work.attempt), None)
         self._changed()
 
-    def _prepared(self, access: RunAccess) -> Prepared:
+    def _prepared(self, access: RunAccess) -> P:
         deadline, pauses = clock.monotonic() + PATIENCE, delays(0.5, 10.0)
         while True:
             try:

@@ -9,13 +9,14 @@ import shutil
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
-from appliance.agents import cold_start, result_probe
+from appliance.agents import attempt_environment, cold_start, result_probe
 from appliance.agents.agent import WAIT, Agent, Lacking, StartFailed
 from appliance.agents.attempts import (
     OUTPUT,
@@ -51,7 +52,6 @@ from appliance.engine.results.local import LocalResult
 from appliance.kit import crash, environment_names, process_limits
 from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
 from appliance.packaging.loading import code_problem
-from appliance.packaging.storage import identity
 from appliance.protocol import run_config as run_configs
 from appliance.protocol import storage as storages
 from appliance.protocol.agents import Enrolled, Held, Work
@@ -60,6 +60,22 @@ from appliance.protocol.run_config import ProcessDocument, RunConfigDocument
 from appliance.protocol.storage import LocalCode
 
 _logger = logging.getLogger("appliance.agent")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedProcess(Prepared):
+    """What a run's process needs. `code`: the folder with code that was fetched; `place`: its description as code on this machine; `environment`: the
+    Python that starts it, if not the agent's, and `pool` the starter for that, if there is one."""
+
+    code: Path | None = None
+    place: dict[str, Any] | None = None
+    environment: Environment | None = None
+    pool: WarmPool | None = None
+
+    def close(self) -> None:
+        """Once the process was started, which holds the environment itself, or was not."""
+        if self.environment is not None:
+            self.environment.release()
 
 
 class ProcessAgent(Agent):
@@ -209,21 +225,22 @@ class ProcessAgent(Agent):
         if isinstance(place, FetchedCode) or run_configs.environment_of(config) is not None:
             self._preparations.add(work, directory)
         else:
-            self._start_process(work, config, directory, Prepared())
+            self._start_process(work, config, directory, PreparedProcess())
 
-    def prepare(self, work: Work, access: RunAccess) -> Prepared:
+    def prepare(self, work: Work, access: RunAccess) -> PreparedProcess:
         """Called in a thread of its own. Raises StartFailed, LoadError, CodeMissing or Unreachable."""
         is_fetched = storages.is_fetched(work.storage)
         folder, place = self._code.obtain(work.storage, access) if is_fetched else (None, None)
         config = run_configs.environment_of(run_configs.decode(work.run_config))
         if config is None:
-            return Prepared(folder, place)
+            return PreparedProcess(code=folder, place=place)
         account = self._account(config)
         environment = self._environment(config, access, account)
         visible = _in_environment(self._inherited(), environment)
         is_warm = self._warm and account is None
         pool = self._environment_pools.obtain(environment, visible) if is_warm else None
-        return Prepared(folder, place, environment, pool, f"Started in environment {environment.record}.")
+        note = f"Started in environment {environment.record}."
+        return PreparedProcess(code=folder, place=place, environment=environment, pool=pool, note=note)
 
     def _environment(self, config: ProcessDocument, access: RunAccess, account: Account | None) -> Environment:
         """The environment that a run config asks for. Raises StartFailed, or Lacking if it can't be built."""
@@ -242,11 +259,11 @@ class ProcessAgent(Agent):
         except Stopped as error:
             raise StartFailed("Its start was stopped.") from error
 
-    def start_prepared(self, work: Work, directory: Path, prepared: Prepared) -> None:
+    def start_prepared(self, work: Work, directory: Path, prepared: PreparedProcess) -> None:
         """Start what was prepared. Raises StartFailed."""
         self._start_process(work, run_configs.decode(work.run_config), directory, prepared)
 
-    def _start_process(self, work: Work, config: RunConfigDocument, directory: Path, prepared: Prepared) -> None:
+    def _start_process(self, work: Work, config: RunConfigDocument, directory: Path, prepared: PreparedProcess) -> None:
         process = self._launch(work, config, directory, prepared)
         crash.point("agent.started")
         try:
@@ -283,7 +300,7 @@ class ProcessAgent(Agent):
 
     # --- processes
 
-    def _launch(self, work: Work, config: RunConfigDocument, directory: Path, prepared: Prepared) -> LiveProcess:
+    def _launch(self, work: Work, config: RunConfigDocument, directory: Path, prepared: PreparedProcess) -> LiveProcess:
         account, files, environment = self._account(config), files_of(directory), prepared.environment
         cwd = _working_directory(prepared.place or work.storage, config, files, self.roots)
         limits = run_configs.limits_of(config)
@@ -333,14 +350,7 @@ class ProcessAgent(Agent):
             **crash.forward(os.environ),
             **self._settings,
             **config.env,
-            "APPLIANCE_RUN_ID": str(work.flow_run_id),
-            "APPLIANCE_RUN_ATTEMPT": str(work.attempt),
-            "APPLIANCE_RUN_TOKEN": work.run_token,
-            "APPLIANCE_RUN_DIR": str(directory),
-            "APPLIANCE_RUN_CODE": identity(work.storage),
-            "APPLIANCE_URL": self._transport.url,
-            **({"APPLIANCE_RUN_HIDDEN": "1"} if self._hidden else {}),
-            **self._run_keys.variables(work.project_id),
+            **attempt_environment.variables(work, self._transport.url, directory, self._run_keys, hidden=self._hidden),
             **({"APPLIANCE_RUN_LIMITS": json.dumps(limits)} if (limits := run_configs.limits_of(config)) else {}),
         }
 
@@ -431,7 +441,7 @@ def _in_environment(environ: Mapping[str, str], environment: Environment) -> dic
     return kept | environment.variables()
 
 
-def _code(directory: Path, prepared: Prepared) -> dict[str, str]:
+def _code(directory: Path, prepared: PreparedProcess) -> dict[str, str]:
     """Tell the run's process where its code is, if that was fetched. Raises StartFailed."""
     if prepared.code is None:
         return {}
@@ -442,7 +452,7 @@ def _code(directory: Path, prepared: Prepared) -> dict[str, str]:
     return {"APPLIANCE_RUN_CODE_DIR": str(prepared.code)}
 
 
-def _reached(work: Work, files: Path, prepared: Prepared, results: LocalResult | None) -> dict[str, Any]:
+def _reached(work: Work, files: Path, prepared: PreparedProcess, results: LocalResult | None) -> dict[str, Any]:
     """What a run that works as an account needs to reach, and the file that it must be able to read."""
     places = [files, *([prepared.code] if prepared.code else [])]
     places += [] if prepared.environment is None else prepared.environment.places()

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-
 import click
 
 from appliance import config
+from appliance.cli.agent_docker import docker
 from appliance.cli.agent_environments import environments as environments_commands
 from appliance.cli.agent_match import match
 from appliance.cli.agent_roots import roots as roots_commands
 from appliance.cli.agent_states import drain, forget, resume, runs
 from appliance.cli.connection import connect
-from appliance.cli.options import env_name_option, roots_option
+from appliance.cli.options import agent_options, env_name_option, roots_option
 from appliance.kit import lifecycle, logs
 
 EPILOG = """\b
@@ -29,29 +28,12 @@ def agent() -> None:
 
 agent.add_command(roots_commands)
 agent.add_command(environments_commands)
-for command in (match, runs, drain, resume, forget):
+for command in (docker, match, runs, drain, resume, forget):
     agent.add_command(command)
 
 
 @agent.command(epilog=EPILOG)
-@click.option(
-    "--name", default=socket.gethostname, show_default="this host's name", help="The agent's name; it must be unique."
-)
-@click.option("--label", "labels", multiple=True, help="A label that runs may require (repeatable).")
-@click.option(
-    "--project",
-    "projects",
-    multiple=True,
-    help="A project whose runs the agent takes (repeatable) [APPLIANCE_AGENT_PROJECTS, all].",
-)
-@click.option(
-    "--capacity", type=click.IntRange(1, 10_000), default=8, show_default=True, help="Maximum number of runs at once."
-)
-@click.option(
-    "--state-dir",
-    type=click.Path(file_okay=False),
-    help="Where the agent keeps track of its runs [DATA_DIR/agent/NAME].",
-)
+@agent_options
 @roots_option
 @env_name_option
 def process(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar, cast
@@ -48,6 +49,39 @@ def limit_option(default: int = 20, maximum: int | None = 10_000) -> Callable[[F
     """--limit for lists."""
     kind = click.IntRange(1, maximum)
     return click.option("--limit", type=kind, default=default, show_default=True, help="Maximum number to list.")
+
+
+def agent_options(command: F) -> F:
+    """What every agent needs to know: its name, labels, projects, capacity, and folder."""
+    for option in (
+        click.option(
+            "--state-dir",
+            type=click.Path(file_okay=False),
+            help="Where the agent keeps track of its runs [DATA_DIR/agent/NAME].",
+        ),
+        click.option(
+            "--capacity",
+            type=click.IntRange(1, 10_000),
+            default=8,
+            show_default=True,
+            help="Maximum number of runs at once.",
+        ),
+        click.option(
+            "--project",
+            "projects",
+            multiple=True,
+            help="A project whose runs the agent takes (repeatable) [APPLIANCE_AGENT_PROJECTS, all].",
+        ),
+        click.option("--label", "labels", multiple=True, help="A label that runs may require (repeatable)."),
+        click.option(
+            "--name",
+            default=socket.gethostname,
+            show_default="this host's name",
+            help="The agent's name; it must be unique.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 roots_option = click.option(

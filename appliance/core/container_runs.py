@@ -12,7 +12,8 @@ from appliance.protocol.run_config import decode, said
 
 class DockerRun(RunConfig):
     """Runs in a container of `image` (None: the agent's), on an agent for Docker. `volumes` are like "/data:/data:ro", `memory` like "512m", and
-    `gpus` a number or "all". `pull` is missing, always or never. The agent's administrator decides which of them are permitted."""
+    `gpus` a number or "all"; `pids` is the most processes and threads. `command` starts Python in the container (default: python3), in place of the
+    image's own entry point. `pull` is missing, always or never. The agent's administrator decides which of them are permitted."""
 
     kind = "docker"
 
@@ -29,6 +30,7 @@ class DockerRun(RunConfig):
         memory: str | None = None,
         cpus: float | None = None,
         gpus: int | str | None = None,
+        pids: int | None = None,
         pull: str | None = None,
     ) -> None:
         super().__init__(env, labels)
@@ -38,12 +40,12 @@ class DockerRun(RunConfig):
         self.volumes = list(options.listed("volumes", volumes, str))
         self.networks = list(options.listed("networks", networks, str))
         self.memory = options.text("memory", memory)
-        self.cpus, self.gpus = cpus, gpus
+        self.cpus, self.gpus, self.pids = cpus, gpus, pids
         self.pull = options.text("pull", pull)
         _check(self)
 
     def to_document(self) -> dict[str, Any]:
-        names = ("image", "command", "working_dir", "volumes", "networks", "memory", "cpus", "gpus", "pull")
+        names = ("image", "command", "working_dir", "volumes", "networks", "memory", "cpus", "gpus", "pids", "pull")
         return super().to_document() | _said(self, names)
 
 

@@ -48,6 +48,21 @@ def variables(environ: Mapping[str, str]) -> dict[str, str]:
     return own | {env.SECRETS_DIR: str(Path(folder).absolute())} if folder else own
 
 
+def contents(environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that hold the same secrets, for a process that can't read the files of this one."""
+    values: dict[str, str] = {}
+    own = variables(environ)
+    folder = own.pop(env.SECRETS_DIR, None)
+    files = {} if folder is None else {f"{env.SECRET}_{_variable(file.name)}": file for file in _files_in(folder)}
+    for name, value in own.items():
+        if _is_file(name, value):
+            files[name.removesuffix("_FILE")] = Path(value)
+    for name, file in files.items():
+        with suppress(OSError, UnicodeDecodeError):  # the run says that it has no such secret
+            values[name] = file.read_text(encoding="utf-8").rstrip("\r\n")
+    return values | {name: value for name, value in own.items() if not _is_file(name, value)}
+
+
 def hide_all(environ: Mapping[str, str]) -> None:
     """Mask every secret in the environment, even if no task reads it: a task may print its environment."""
     for name, value in variables(environ).items():

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 MOST_LISTED = 50
 MOST_TEMPLATE = 65_536
 """Bytes of a job template."""
+MOST_PIDS = 4_194_304
+"""More than any kernel allows."""
 PULLS = ("missing", "always", "never")
 POLICIES = ("Always", "IfNotPresent", "Never")
 
@@ -56,6 +58,15 @@ def object_problem(option: str, names: Iterable[str]) -> str:
 def bytes_problem(option: str, amount: str) -> str:
     """The same of an amount of memory, as Docker writes it."""
     return _first(option, [amount], _BYTES, 'write a number and b, k, m or g, as in "512m".')
+
+
+def memory_in(amount: str) -> int:
+    """The bytes in an amount of memory, as Docker writes it. Raises ValueError with a sentence."""
+    problem = bytes_problem("memory", amount)
+    if problem:
+        raise ValueError(problem)
+    number, unit = amount.rstrip("bkmgBKMG"), amount[-1].lower()
+    return int(float(number) * 1024 ** max(0, "bkmg".find(unit)))
 
 
 def quantity_problem(option: str, amount: str) -> str:

@@ -50,7 +50,8 @@ class LocalDocument(ProcessDocument, tag="local"):
 
 
 class DockerDocument(RunConfigDocument, tag="docker"):
-    """A container. `volumes` are SOURCE:TARGET or SOURCE:TARGET:ro, `memory` is like 512m, `cpus` a number of cores."""
+    """A container. `volumes` are SOURCE:TARGET or SOURCE:TARGET:ro, `memory` is like 512m, `cpus` a number of cores. `command` starts
+    Python in the container, in place of the image's entry point."""
 
     image: str | None = None  # None: the agent's
     command: list[str] = []
@@ -59,6 +60,7 @@ class DockerDocument(RunConfigDocument, tag="docker"):
     memory: str | None = None
     cpus: float | None = None
     gpus: int | Literal["all"] | None = None
+    pids: int | None = None  # the most processes and threads
     pull: str | None = None  # one of PULLS; None: missing
 
     def problems(self) -> Iterator[str]:
@@ -74,6 +76,8 @@ class DockerDocument(RunConfigDocument, tag="docker"):
             yield f"cpus {self.cpus} is not valid; use a number of cores, such as 0.5 or 2."
         if isinstance(self.gpus, int) and not 0 <= self.gpus <= 1_024:
             yield f'gpus {self.gpus} is not valid; use a number of devices, or "all".'
+        if self.pids is not None and not 1 <= self.pids <= containers.MOST_PIDS:
+            yield f"pids {self.pids} is not valid; use a number of processes and threads, such as 512."
         yield containers.choice_problem("pull", self.pull, containers.PULLS) if self.pull is not None else ""
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -12,32 +11,26 @@ from pathlib import Path
 
 import pytest
 
+from tests import docker_images
+from tests.docker_images import BASE_IMAGE
 from tests.e2e.appliance_process import PASSWORD, TOKEN, free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-BASE_IMAGE = os.environ.get("BASE_IMAGE", "appliance-base:trixie")
 
 
-def succeeds(*command: str) -> bool:
-    return subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0
-
-
-def missing() -> str | None:
-    """Why there is nothing to test with, or None."""
-    if shutil.which("docker") is None or not succeeds("docker", "info"):
-        return "no Docker engine answers"
-    if not succeeds("docker", "compose", "version"):
-        return "docker compose is not installed"
-    if not succeeds("docker", "image", "inspect", BASE_IMAGE):
-        return f"the base image {BASE_IMAGE} is not there"
-    return None
+def missing() -> str:
+    """Why there is nothing to test with; empty if there is."""
+    command = ["docker", "compose", "version"]
+    if docker_images.missing() or subprocess.run(command, capture_output=True, check=False, timeout=60).returncode == 0:
+        return docker_images.missing()
+    return "docker compose is not installed"
 
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.timeout(900),
     pytest.mark.xdist_group("docker"),
-    pytest.mark.skipif(missing() is not None, reason=missing() or ""),
+    pytest.mark.skipif(bool(missing()), reason=missing()),
 ]
 
 

@@ -67,6 +67,7 @@ AGENT = ("agent.claimed", "agent.created", "agent.started", "agent.remembered")
 AGENT_AT_THE_END = ("agent.ended", "agent.reported")
 SWEEP = ("agent.results.unlinked", "agent.results.emptied")
 FETCHING = ("agent.fetched",)  # in test_bundle_agent.py
+CONTAINER = ("agent.container",)  # in tests/e2e/test_docker_agent.py
 RUNNER = (
     "runner.start",
     "runner.begun",
@@ -181,7 +182,7 @@ def check(host: Host, ended: FlowRunView, *tasks_of_flow: str) -> None:
 def test_every_point_has_a_case() -> None:
     files = [*(ROOT / "agents").glob("*.py"), *(ROOT / "engine").rglob("*.py")]
     points = {name for file in files for name in re.findall(r'crash\.point\("([a-z.]+)"\)', file.read_text())}
-    assert points == {*AGENT, *AGENT_AT_THE_END, *SWEEP, *RUNNER, *AWAY, *FETCHING}
+    assert points == {*AGENT, *AGENT_AT_THE_END, *SWEEP, *RUNNER, *AWAY, *FETCHING, *CONTAINER}
 
 
 @pytest.mark.parametrize("point", AGENT)

@@ -115,7 +115,8 @@ def test_labels_secrets_and_storages_that_are_missing_are_said_when_a_flow_is_re
     ]
     agent_of(database, "process", ["git"])
     assert registered(database).warnings == [
-        "No live agent that could start the run knows storage 'local'. Runs wait until one does."
+        "No live agent that could start the run takes code that stays in files; for Docker agents, register it as a bundle. Runs wait until "
+        "one does."
     ]
     run = create(database, registered(database).flow_id)
     made = waits(database, run)

@@ -195,6 +195,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "memory": "512m",
         "cpus": 0.5,
         "gpus": "all",
+        "pids": 512,
         "pull": "always",
     },
     "GCSResult": BUCKET,

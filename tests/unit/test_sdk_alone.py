@@ -15,6 +15,9 @@ SERVER |= {"apscheduler", "psycopg", "prometheus_client", "argon2", "jsonschema"
 EXTRAS = {"obstore", "docker", "rich", "pandas", "distributed", "paramiko"}
 SENTENCE = "Error: This needs the server, and only the SDK is installed; run: pip install 'appliance-flows[server]'\n"
 WITHOUT_EXTRAS = {
+    "appliance.agents.container_watch",
+    "appliance.agents.docker",
+    "appliance.agents.docker_engine",
     "appliance.cli.apart",
     "appliance.cli.database",
     "appliance.cli.patient_server",
@@ -22,7 +25,7 @@ WITHOUT_EXTRAS = {
     "appliance.engine.progress_live",
     "appliance.testing.plugin",
 }
-"""What only commands of the server load, a live display, and pytest."""
+"""What only commands of the server load, a live display, the Docker agent, and pytest."""
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys

@@ -42,6 +42,8 @@ def missing(run: RunFacts, project: str, labels: frozenset[str], agent: AgentFac
         parts.append(Missing("kind", [run.kind], f"It doesn't start {run_config.WORDS[run.kind]}."))
     if run.storage not in agent.storages:
         sentence = f"It takes no code from storage {run.storage}; upgrade it."
+        if run.storage == "local":
+            sentence = "It takes no code that stays in files; register the flow as a bundle."
         parts.append(Missing("storage", [run.storage], sentence))
     if not agent.live(now):
         parts.append(_not_there(agent_health(agent.state, agent.last_seen, now)))

@@ -314,6 +314,8 @@ def _no_agent(situation: Situation) -> str:
 def _no_storage(storage: str) -> str:
     if storage == SEALED:
         return "The code is sealed, and no live agent that could start the run has a key (APPLIANCE_BUNDLE_KEY_FILE)."
+    if storage == "local":
+        return "No live agent that could start the run takes code that stays in files; for Docker agents, register it as a bundle."
     return f"No live agent that could start the run knows storage {storage!r}."
 
 

@@ -79,6 +79,23 @@ def test_case_98_from_a_file_whose_last_line_end_does_not_count(
     assert reading(lambda: Secret("KEY").get()).result == content.rstrip("\n")
 
 
+def test_secrets_in_files_become_variables_for_a_process_without_these_files(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder/db-password").write_text("of the folder\n")
+    (tmp_path / "key").write_text("of a file\n")
+    environ = {
+        "APPLIANCE_SECRET_DOOR": "plain",
+        "APPLIANCE_SECRET_KEY_FILE": str(tmp_path / "key"),
+        "APPLIANCE_SECRETS_DIR": str(tmp_path / "folder"),
+        "APPLIANCE_TOKEN": "the agent's own",
+    }
+    assert secrets.contents(environ) == {
+        "APPLIANCE_SECRET_DOOR": "plain",
+        "APPLIANCE_SECRET_KEY": "of a file",
+        "APPLIANCE_SECRET_DB_PASSWORD": "of the folder",
+    }
+
+
 def test_case_98_a_missing_secret_says_where_to_put_it() -> None:
     state = reading(lambda: Secret("NOWHERE").get())
     assert type(state) is states.Failed

@@ -1,0 +1,107 @@
+"""What an agent's administrator permits flows to ask of their containers. Nothing else can be asked for: a run config has no field for it."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from appliance.protocol.containers import memory_in
+from appliance.protocol.run_config import DockerDocument
+
+LOCAL_ADDRESS = "host"
+"""The network of the agent's machine itself, which no pattern opens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContainerRules:
+    """`image` and `network` are for runs that name none; `images`, `volumes` and `networks` are patterns of what flows may name, in which * matches all but
+    a slash, and ** everything. `memory` in bytes, `cpus` in cores, and `pids` are what a container gets at most, and by default."""
+
+    image: str
+    images: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    network: str = ""
+    networks: tuple[str, ...] = ()
+    memory: int | None = None
+    cpus: float | None = None
+    pids: int = 4_096
+    gpus: bool = False
+    pull: str = "missing"
+
+    def refusal(self, config: DockerDocument) -> str:
+        """The first thing that a run config asks for and this agent does not allow, in a sentence; empty if there is none."""
+        return next(filter(None, self._refusals(config)), "")
+
+    def _refusals(self, config: DockerDocument) -> Iterator[str]:
+        if config.image is not None and not self._is_open_image(config.image):
+            yield _closed("image", config.image, [self.image, *self.images])
+        for volume in config.volumes:
+            if not any(_is_open_volume(volume, pattern) for pattern in self.volumes):
+                yield _closed("volume", volume, self.volumes)
+        for network in config.networks:
+            if network != self.network and not any(_is_open_network(network, pattern) for pattern in self.networks):
+                yield _closed("network", network, [*([self.network] if self.network else []), *self.networks])
+        if config.memory is not None and self.memory is not None and memory_in(config.memory) > self.memory:
+            yield _excess("memory", config.memory, f"{self.memory // 1024**2}m")
+        if config.cpus is not None and self.cpus is not None and config.cpus > self.cpus:
+            yield _excess("cpus", f"{config.cpus:g}", f"{self.cpus:g}")
+        if config.pids is not None and config.pids > self.pids:
+            yield _excess("pids", str(config.pids), str(self.pids))
+        if config.gpus and not self.gpus:
+            yield "This agent gives containers no GPUs; to allow them, restart it with --allow-gpus."
+        if config.pull in ("missing", "always") and self.pull == "never":
+            yield f"This agent pulls no images, so pull={config.pull!r} is not possible; leave pull out, or restart it with --pull missing."
+
+    def _is_open_image(self, image: str) -> bool:
+        names = [image] if _has_tag(image) else [image, f"{image}:latest"]
+        return image == self.image or any(_matches(pattern, name) for pattern in self.images for name in names)
+
+    def pull_of(self, config: DockerDocument) -> str:
+        """When the image is pulled: one of PULLS."""
+        return config.pull or self.pull
+
+
+def _is_open_volume(volume: str, pattern: str) -> bool:
+    """Whether a pattern such as /data/**:ro opens a volume such as /data/in:/data:ro. Folders of the machine are opened by patterns of folders only."""
+    source, _, rest = volume.partition(":")
+    pattern, _, only = pattern.partition(":")
+    if only == "ro" and not rest.endswith(":ro"):
+        return False
+    if source.startswith("/"):
+        source = source.rstrip("/") or "/"
+        if posixpath.normpath(source) != source or source.startswith("//") or not pattern.startswith("/"):
+            return False
+    return _matches(pattern, source)
+
+
+def _is_open_network(network: str, pattern: str) -> bool:
+    return network == pattern or (network != LOCAL_ADDRESS and _matches(pattern, network))
+
+
+def _has_tag(image: str) -> bool:
+    return ":" in image.rpartition("/")[2] or "@" in image
+
+
+def _matches(pattern: str, text: str) -> bool:
+    forms = {"**": ".*", "*": "[^/]*"}
+    parts = (forms.get(part) or re.escape(part) for part in re.split(r"(\*\*|\*)", pattern))
+    return re.fullmatch("".join(parts), text, re.DOTALL) is not None
+
+
+def _closed(what: str, name: str, allowed: list[str] | tuple[str, ...]) -> str:
+    listed = ", ".join(allowed) or "none"
+    return f"This agent does not allow {what} {name[:200]} (allowed: {listed}). To allow it, restart it with --allow-{what} '{_opened(what, name[:200])}', too."
+
+
+def _opened(what: str, name: str) -> str:
+    """What opens a name. Of a volume, that is its source, and whether it is only read."""
+    if what != "volume":
+        return name
+    source, _, rest = name.partition(":")
+    return f"{source}:ro" if rest.endswith(":ro") else source
+
+
+def _excess(what: str, amount: str, most: str) -> str:
+    return f"The run asks for {what}={amount}, and a container of this agent gets at most {most}. Ask for less, or restart the agent with --{what} {amount}."

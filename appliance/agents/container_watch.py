@@ -1,0 +1,146 @@
+"""Notices when containers end: at once, from the engine's events, and by looking at all of them when the events were interrupted, and now and then."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from appliance.agents.attempts import AttemptRecord
+from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused, engine_errors
+from appliance.kit.backoff import delays
+
+PATROL = 15.0
+"""Seconds after which all containers are looked at, in case that an event was lost."""
+_NOT_ENDED = ("running", "paused", "restarting", "removing")
+_logger = logging.getLogger("appliance.agent")
+
+
+@dataclass(eq=False)
+class LiveContainer:
+    """The container of an attempt, from just before its start to its end. `start_requested`: the engine was asked to start it; `doubt`: why it is unknown
+    whether the engine did."""
+
+    record: AttemptRecord
+    directory: Path
+    start_requested: threading.Event = field(default_factory=threading.Event)
+    doubt: str = ""
+    is_stopping: bool = False
+
+    @property
+    def id(self) -> str:
+        """The engine's id of the container."""
+        return self.record.identity
+
+
+class ContainerWatch:
+    """Two threads that call `on_end(container, facts)` once for each container, then `gone()` when it is no longer live. `facts` is what the engine
+    knows of it, None if it was removed. If `on_end` raises EngineAway, it is called again later."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        labels: Mapping[str, str],
+        on_end: Callable[[LiveContainer, dict[str, Any] | None], None],
+        gone: Callable[[], None],
+    ) -> None:
+        self._engine, self._labels, self._on_end, self._gone = engine, labels, on_end, gone
+        self._lock = threading.Lock()
+        self._live: dict[str, LiveContainer] = {}
+        self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # the id of a container, None: any
+        self._closing = threading.Event()
+        self._events: Any = None
+        self.problem = ""
+        """Why the engine can't be used now, in a sentence; empty if it can."""
+
+    def start(self) -> None:
+        """Start watching."""
+        for work, name in ((self._listen, "events"), (self._look_after, "containers")):
+            threading.Thread(target=work, name=f"appliance-{name}", daemon=True).start()
+
+    def add(self, container: LiveContainer) -> None:
+        with self._lock:
+            self._live[container.id] = container
+
+    def discard(self, container: LiveContainer) -> None:
+        """Forget one that has not been started."""
+        with self._lock:
+            self._live.pop(container.id, None)
+        self._gone()
+
+    def live(self) -> list[LiveContainer]:
+        with self._lock:
+            return list(self._live.values())
+
+    def look_at(self, container: LiveContainer) -> None:
+        """Find out soon whether it has ended."""
+        self._news.put(container.id)
+
+    def close(self) -> None:
+        """Stop watching. The containers continue."""
+        self._closing.set()
+        self._news.put("")
+        if self._events is not None:
+            self._events.close()
+
+    def _listen(self) -> None:
+        pauses = delays(0.1, 5.0)
+        while not self._closing.is_set():
+            try:
+                with engine_errors():
+                    self._events = self._engine.ends(self._labels)
+                    self._news.put(None)  # what has ended in the meantime
+                    for event in self._events:
+                        pauses = delays(0.1, 5.0)
+                        self._news.put(str(event.get("id", "")))
+            except (EngineAway, EngineRefused) as error:
+                self._is_away(error)
+            self._closing.wait(next(pauses))
+
+    def _look_after(self) -> None:
+        while not self._closing.is_set():
+            try:
+                news = self._news.get(timeout=PATROL)
+            except queue.Empty:
+                news = None
+            for container in self.live():
+                if news in (None, container.id) and not self._closing.is_set():
+                    self._settle(container)
+            if news is None:
+                self._try()
+
+    def _try(self) -> None:
+        try:
+            self._engine.check()
+            if self.problem:
+                _logger.info("The Docker engine is back.")
+            self.problem = ""
+        except (EngineAway, EngineRefused) as error:
+            self._is_away(error)
+
+    def _is_away(self, error: Exception) -> None:
+        if not self.problem and not self._closing.is_set():
+            _logger.warning("%s Runs that are active continue, and none is started.", error)
+        self.problem = str(error)
+
+    def _settle(self, container: LiveContainer) -> None:
+        if not container.start_requested.is_set():
+            return
+        try:
+            facts = self._engine.look(container.id)
+            status = "gone" if facts is None else facts["State"]["Status"]
+            if status in _NOT_ENDED or (status == "created" and not container.doubt):
+                return
+            self._on_end(container, facts)
+        except (EngineAway, EngineRefused) as error:
+            self._is_away(error)
+            return
+        except Exception:  # logged only: the thread must survive, or no later end would be noticed
+            _logger.exception("Could not record the end of run %s.", container.record.flow_run_id)
+        with self._lock:
+            self._live.pop(container.id, None)
+        self._gone()

@@ -1,0 +1,162 @@
+"""`appliance agent docker`: takes due runs and starts each in its own container."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import click
+
+from appliance import config
+from appliance.cli.connection import connect
+from appliance.cli.options import agent_options, env_name_option
+from appliance.kit import lifecycle, logs
+from appliance.kit.distribution import MissingExtra, install, is_installed
+from appliance.protocol.containers import PULLS, memory_in
+
+if TYPE_CHECKING:
+    from appliance.agents.container_rules import ContainerRules
+
+EPILOG = """\b
+Examples:
+  appliance agent docker --image etl:3 --server-url http://host.docker.internal:4200
+  appliance agent docker --image etl:3 --allow-image 'registry.example/etl/*' --allow-volume '/data/**:ro' --memory 4g --pull never
+
+Create the token with `appliance token create NAME --scope agent`. Who may use the Docker engine is root on its machine: so is this agent."""
+_LOOPBACK = ("localhost", "127.", "::1")
+
+
+def _amount(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    try:
+        return None if value is None else memory_in(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+
+
+def _variables(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    for value in values:
+        if "=" not in value or value.startswith("="):
+            raise click.BadParameter(f"{value[:80]!r} has no name and value; write it as in --env TZ=Europe/Zurich.")
+    return dict(value.split("=", 1) for value in values)
+
+
+@click.command(epilog=EPILOG)
+@agent_options
+@click.option("--image", required=True, help="The image of runs that name none. It has Python and the appliance's SDK.")
+@click.option(
+    "--allow-image",
+    "images",
+    multiple=True,
+    metavar="PATTERN",
+    help="Images that flows may name: * matches all but a slash, ** everything (repeatable) [the one of --image].",
+)
+@click.option(
+    "--allow-volume",
+    "volumes",
+    multiple=True,
+    metavar="PATTERN",
+    help="Volumes, and folders of the engine's machine, that flows may mount; with :ro, to read only (repeatable) [none].",
+)
+@click.option(
+    "--allow-network",
+    "networks",
+    multiple=True,
+    metavar="PATTERN",
+    help="Networks that flows may name; host only if it is spelled out (repeatable) [the one of --network].",
+)
+@click.option("--allow-gpus", "gpus", is_flag=True, help="Let flows ask for GPUs.")
+@click.option("--network", default="", help="The network of runs that name none [the engine's default].")
+@click.option("--memory", callback=_amount, help="What a container gets at most, as in 512m or 4g [no limit].")
+@click.option("--cpus", type=click.FloatRange(0, 4_096, min_open=True), help="Cores that it gets at most [no limit].")
+@click.option(
+    "--pids",
+    type=click.IntRange(1),
+    default=4_096,
+    show_default=True,
+    help="Processes and threads that it has at most.",
+)
+@click.option(
+    "--pull",
+    type=click.Choice(PULLS),
+    default="missing",
+    show_default=True,
+    help="When images are pulled; with never, flows can't ask for it.",
+)
+@click.option("--server-url", metavar="URL", help="Where containers reach the server [APPLIANCE_URL].")
+@click.option(
+    "--env",
+    "env",
+    multiple=True,
+    callback=_variables,
+    metavar="NAME=VALUE",
+    help="A variable for all runs (repeatable).",
+)
+@env_name_option
+def docker(
+    name: str,
+    labels: tuple[str, ...],
+    projects: tuple[str, ...],
+    capacity: int,
+    state_dir: str | None,
+    server_url: str | None,
+    env: dict[str, str],
+    env_names: tuple[str, ...],
+    **rules: Any,
+) -> int:
+    """Start each run in a container of the Docker engine that DOCKER_HOST names, or of this machine. On SIGTERM, the agent stops taking runs;
+    active runs continue."""
+    from pathlib import Path
+
+    if not is_installed("docker"):
+        raise MissingExtra(f"This needs the SDK of Docker; run: {install('docker')}")
+    from appliance.agents.container_rules import ContainerRules
+    from appliance.agents.docker import AlreadyRunning, DockerAgent
+    from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused
+    from appliance.agents.introduction import names_in
+    from appliance.agents.sealed_tokens import key_of
+
+    settings = config.load(agent_env_names=",".join(env_names) or None)
+    logs.configure(settings.log_level, settings.log_format)
+    permitted = ContainerRules(**rules)
+    url, token = config.client_address()
+    _check_url(server_url or url, permitted)
+    if settings.results_url.split(":")[0] in ("file", "shared+file"):
+        raise click.ClickException(
+            "APPLIANCE_RESULTS_URL names a folder, which containers don't have; name an object store, or appliance:, or leave it out."
+        )
+    engine = Engine()
+    try:
+        engine.check()
+    except (EngineAway, EngineRefused) as error:
+        raise click.ClickException(str(error)) from error
+    stop = lifecycle.stop_on_signals()
+    worker = DockerAgent(
+        connect(),
+        name=name,
+        labels=list(labels),
+        projects=[*projects] or names_in(settings.agent_projects),
+        capacity=capacity,
+        state_dir=Path(state_dir) if state_dir else settings.data_path / "agent" / name,
+        engine=engine,
+        rules=permitted,
+        server_url=server_url or "",
+        env=env,
+        env_names=settings.open_env_names,
+        results_url=settings.results_url,
+        run_environ=settings.run_environ(),
+        key=key_of(token),
+    )
+    try:
+        return worker.run(stop)
+    except AlreadyRunning as error:
+        raise click.ClickException(str(error)) from error
+
+
+def _check_url(url: str, rules: ContainerRules) -> None:
+    """A container's own loopback is not that of this machine."""
+    host = urlsplit(url).hostname or ""
+    if host.startswith(_LOOPBACK) and rules.network != "host":
+        raise click.UsageError(
+            f"Containers don't reach the server at {url}; say where they do, as in --server-url http://host.docker.internal:4200, "
+            "and have the server listen there (APPLIANCE_HOST)."
+        )

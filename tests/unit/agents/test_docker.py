@@ -1,0 +1,390 @@
+"""The Docker agent without an engine: what it does when the engine is away, slow, or has the container already, and what its command says."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import msgspec
+import pytest
+
+from appliance.agents import docker_engine
+from appliance.agents.agent import Lacking, StartFailed
+from appliance.agents.container_rules import ContainerRules
+from appliance.agents.docker import AlreadyRunning, DockerAgent
+from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused
+from appliance.cli.root import invoke
+from appliance.client.transport import Transport
+from appliance.protocol.agents import AgentReport, AgentReported, Enrolled, Exited, InfrastructureLog, TakenBack, Work
+
+AWAY = EngineAway("The Docker engine can't be reached: Connection refused.")
+REPOSITORY = {
+    "type": "git",
+    "url": "file:///srv/shop.git",
+    "commit": "0" * 40,
+    "path": "f.py",
+    "flow": "f",
+    "sha256": "0" * 64,
+}
+NEVER = "0001-01-01T00:00:00Z"
+
+
+class FakeEngine(Engine):
+    """Containers that only start, unless `problems` has an error for a call. `end` ends one."""
+
+    def __init__(self) -> None:
+        self.problems: dict[str, Exception] = {}
+        self.calls: list[str] = []
+        self.known: dict[str, dict[str, Any]] = {}
+        self.asked = threading.Condition()
+        self.pulls: list[str] = []
+        self.images = {"etl:3"}
+
+    def _note(self, call: str) -> None:
+        with self.asked:
+            self.calls.append(call)
+            self.asked.notify_all()
+        if call in self.problems:
+            raise self.problems[call]
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        with self.asked:
+            assert self.asked.wait_for(condition, 10), self.calls
+
+    def check(self) -> str:
+        self._note("check")
+        return "1"
+
+    def has_image(self, name: str) -> bool:
+        self._note("has_image")
+        return name in self.images
+
+    def pull(self, name: str, wanted: Callable[[], bool], seconds: float = 0) -> None:
+        self._note("pull")
+        self.pulls.append(name)
+
+    def create(self, name: str, config: Mapping[str, Any], host: Mapping[str, Any], networks: list[str]) -> str:
+        self._note("create")
+        self.known[name] = {
+            "Id": name,
+            "Labels": config["labels"],
+            "State": {"Status": "created", "StartedAt": NEVER, "ExitCode": 0},
+            "Config": {"Image": config["image"]},
+            "HostConfig": {},
+            "Path": "python3",
+        }
+        return name
+
+    def put(self, container: str, folder: str, archive: bytes) -> None:
+        self._note("put")
+
+    def start(self, container: str) -> None:
+        self._note("start")
+        self.known[container]["State"] |= {"Status": "running", "StartedAt": "now"}
+
+    def stop(self, container: str, grace: float) -> None:
+        self._note("stop")
+        self.end(container, 143)
+
+    def end(self, container: str, code: int) -> None:
+        self.known[container]["State"] |= {"Status": "exited", "ExitCode": code}
+
+    def look(self, container: str) -> dict[str, Any] | None:
+        self._note("look")
+        return self.known.get(container)
+
+    def containers(self, labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        return [one for one in self.known.values() if labels.items() <= one["Labels"].items()]
+
+    def output(self, container: str, lines: int) -> bytes:
+        return b"last words\n"
+
+    def copy(self, container: str, path: str, target: Path) -> None: ...
+
+    def remove(self, container: str) -> None:
+        self._note("remove")
+        self.known.pop(container, None)
+
+    def ends(self, labels: Mapping[str, str]) -> Any:
+        self._note("ends")
+        return _Silence()
+
+
+class _Silence:
+    def __init__(self) -> None:
+        self._closed = threading.Event()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        self._closed.wait(10)
+        return iter(())
+
+    def close(self) -> None:
+        self._closed.set()
+
+
+class Server:
+    """Takes reports, and takes back every run."""
+
+    def __init__(self) -> None:
+        self.exited: list[Exited] = []
+        self.logs: list[InfrastructureLog] = []
+        self.told = threading.Semaphore(0)
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if request.url.path.endswith("code-gone"):
+            self.told.release()
+            return httpx2.Response(200, content=msgspec.json.encode(TakenBack(taken_back=True)))
+        report = msgspec.json.decode(request.content, type=AgentReport)
+        self.logs += report.logs
+        for exited in report.exited:
+            self.exited.append(exited)
+            self.told.release()
+        return httpx2.Response(200, content=msgspec.json.encode(AgentReported()))
+
+    def end(self) -> Exited:
+        assert self.told.acquire(timeout=10)
+        return self.exited[-1]
+
+
+@pytest.fixture
+def server() -> Server:
+    return Server()
+
+
+@pytest.fixture
+def engine() -> FakeEngine:
+    return FakeEngine()
+
+
+def agent_at(folder: Path, server: Server, engine: Engine, **rules: Any) -> DockerAgent:
+    http = httpx2.Client(transport=httpx2.MockTransport(server), base_url="http://appliance.test")
+    transport = Transport("http://appliance.test", "t", http)
+    return DockerAgent(
+        transport, name="dock", state_dir=folder, engine=engine, rules=ContainerRules(image="etl:3", **rules)
+    )
+
+
+@pytest.fixture
+def agent(tmp_path: Path, server: Server, engine: FakeEngine) -> Iterator[DockerAgent]:
+    agent = agent_at(tmp_path, server, engine)
+    agent.open()
+    enrol(agent)
+    yield agent
+    agent.close()
+
+
+def enrol(agent: DockerAgent) -> None:
+    agent.on_enrol(Enrolled(agent_id=uuid4(), heartbeat_interval=10, cancel_grace=10))
+
+
+def work(run_config: dict[str, Any] | None = None, **more: Any) -> Work:
+    place = {"type": "module", "module": "shop", "flow": "f", "sha256": "0" * 64, "distribution": "s", "version": "1"}
+    known = {"flow_run_id": uuid4(), "attempt": 1, "run_token": "t", "name": "run", "flow": "f", "project": "p"}
+    return Work(**{**known, "storage": place, "run_config": run_config or {}, **more})
+
+
+def name(run: Work) -> str:
+    return f"appliance-{run.flow_run_id}-1"
+
+
+def test_a_run_is_held_from_its_claim_to_its_end_and_its_container_goes_when_the_end_is_known(
+    agent: DockerAgent, engine: FakeEngine, server: Server
+) -> None:
+    run = work()
+    agent.start(run)
+    assert [held.flow_run_id for held in agent.holding()] == [run.flow_run_id]
+    engine.until(lambda: "start" in engine.calls and engine.known[name(run)]["State"]["Status"] == "running")
+    agent.changed.clear()
+    engine.end(name(run), 3)
+    agent._watch._news.put(name(run))
+    end = server.end()
+    assert (end.code, end.reason) == (3, "The run's container ended with exit code 3.")
+    assert [line.message for line in server.logs] == ["The last lines of its output:\nlast words"]
+    engine.until(lambda: "remove" in engine.calls)
+    assert agent.changed.wait(10)
+    assert agent.holding() == []
+
+
+def test_a_second_container_of_an_attempt_is_not_started_and_the_run_is_not_failed(
+    agent: DockerAgent, engine: FakeEngine, server: Server
+) -> None:
+    engine.problems["create"] = EngineRefused("The container name is in use.", 409)
+    agent.start(work())
+    assert agent.changed.wait(10)
+    assert agent.holding() == [] and server.exited == []
+    assert "start" not in engine.calls
+
+
+def test_while_the_engine_is_away_the_agent_asks_for_no_runs_and_says_why(
+    agent: DockerAgent, engine: FakeEngine, server: Server
+) -> None:
+    assert agent.can_start()
+    engine.problems.update(has_image=AWAY, check=AWAY)
+    run = work()
+    agent.start(run)
+    assert agent.changed.wait(10)
+    assert server.exited == [] and agent.holding() == [], "the server gives it to an agent again"
+    assert not agent._attempts.directory(run.flow_run_id, 1).exists()
+    agent._watch._news.put(None)
+    engine.until(lambda: agent._watch.problem != "")
+    assert not agent.can_start()
+    assert agent.problems == [str(AWAY)]
+    engine.problems.clear()
+    agent._watch._try()
+    assert agent.can_start() and agent.problems == []
+
+
+def test_an_end_is_kept_until_the_engine_tells_it(agent: DockerAgent, engine: FakeEngine, server: Server) -> None:
+    run = work()
+    agent.start(run)
+    engine.until(lambda: "look" in engine.calls)
+    engine.end(name(run), 0)
+    engine.problems["look"] = AWAY
+    seen = len(engine.calls)
+    agent._watch._news.put(None)
+    engine.until(lambda: "look" in engine.calls[seen:])
+    assert len(agent.holding()) == 1 and server.exited == []
+    engine.problems.clear()
+    agent._watch._news.put(None)
+    assert server.end().code == 0
+
+
+@pytest.mark.parametrize(
+    ("problem", "sentence"),
+    [
+        (EngineRefused("The network inner is gone.", 404), "did not start the run's container: The network inner"),
+        (AWAY, "The Docker engine did not start the run's container."),
+    ],
+)
+def test_a_failed_start_is_reported_and_leaves_no_container(
+    agent: DockerAgent, engine: FakeEngine, server: Server, problem: Exception, sentence: str
+) -> None:
+    engine.problems["start"] = problem
+    agent.start(work())
+    assert sentence in server.end().reason
+    engine.until(lambda: "remove" in engine.calls)
+    assert engine.known == {}
+
+
+def test_a_stop_before_the_start_ends_the_run_without_a_container(
+    agent: DockerAgent, engine: FakeEngine, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = threading.Event()
+    monkeypatch.setattr(engine, "has_image", lambda _name: gate.wait(10))
+    run = work()
+    agent.start(run)
+    agent.stop_run(run.flow_run_id, 1, "Cancelled by ann.")
+    assert server.end().reason == "Cancelled by ann."
+    gate.set()
+    engine.until(lambda: "remove" in engine.calls)
+    assert engine.known == {} and "start" not in engine.calls
+
+
+def test_the_next_agent_drops_what_was_never_started_and_adopts_the_rest_even_without_records(
+    tmp_path: Path, agent: DockerAgent, engine: FakeEngine, server: Server
+) -> None:
+    going = work()
+    agent.start(going)
+    engine.until(lambda: "look" in engine.calls)
+    agent.close()
+    with pytest.raises(AlreadyRunning, match="Agent dock is running here already"):
+        agent_at(tmp_path, server, engine).open()
+    other = work()
+    engine.create(name(other), {"image": "etl:3", "labels": labels(other)}, {}, [])
+    heir = agent_at(tmp_path / "empty", server, engine)
+    heir.open()
+    enrol(heir)
+    assert [held.flow_run_id for held in heir.holding()] == [going.flow_run_id]
+    assert name(other) not in engine.known
+    heir.stop_run(going.flow_run_id, 1, "Cancelled.")
+    assert server.end().signal == "SIGTERM"
+    heir.close()
+
+
+def labels(run: Work) -> dict[str, str]:
+    own = {"appliance.site": "http://appliance.test", "appliance.agent": "dock"}
+    return own | {"appliance.run": str(run.flow_run_id), "appliance.attempt": "1"}
+
+
+@pytest.mark.parametrize(
+    ("run", "error", "sentence"),
+    [
+        (work(storage={"type": "local", "path": "/srv/f.py", "flow": "f"}), Lacking, "register the flow as a bundle"),
+        (work(storage=REPOSITORY), Lacking, "Docker agents take none from there"),
+        (work({"type": "docker", "image": "other:1"}), Lacking, "does not allow image other:1"),
+        (work({"type": "docker", "privileged": True}), StartFailed, "no field 'privileged'"),
+        (work({"type": "process"}), StartFailed, "for another kind of agent"),
+        (work({"env": {"LD_PRELOAD": "x"}}), StartFailed, "env can't set LD_PRELOAD"),
+    ],
+)
+def test_what_the_server_sends_is_checked_again(
+    agent: DockerAgent, run: Work, error: type[Exception], sentence: str
+) -> None:
+    with pytest.raises(error, match=sentence):
+        agent.start(run)
+    assert agent.holding() == []
+    assert not agent._attempts.directory(run.flow_run_id, 1).exists(), "it may come back for another try"
+
+
+def test_images_are_pulled_when_they_may_be_and_never_hang(tmp_path: Path, engine: FakeEngine, server: Server) -> None:
+    agent = agent_at(tmp_path, server, engine, images=("*",), pull="never")
+    agent.open()
+    enrol(agent)
+    agent.start(work({"type": "docker", "image": "other:1"}))
+    assert server.told.acquire(timeout=10)
+    assert engine.pulls == []
+    agent.close()
+    agent = agent_at(tmp_path / "other", server, engine, images=("*",))
+    agent.open()
+    enrol(agent)
+    agent.start(work({"type": "docker", "image": "other:1"}))
+    engine.until(lambda: "start" in engine.calls)
+    assert engine.pulls == ["other:1"]
+    agent.close()
+    assert docker_engine._parts("host:5000/etl") == ("host:5000/etl", "latest")
+    assert docker_engine._parts("host:5000/etl:3") == ("host:5000/etl", "3")
+    assert docker_engine._parts("etl@sha256:00") == ("etl", "sha256:00")
+
+
+@pytest.mark.parametrize(
+    ("options", "settings", "sentence"),
+    [
+        ([], {}, "Containers don't reach the server at http://127.0.0.1:4200; say where they do"),
+        (
+            ["--network", "host"],
+            {"DOCKER_HOST": "unix:///nowhere/docker.sock"},
+            "The Docker engine can't be reached: No such file or directory. Start it, or set DOCKER_HOST.",
+        ),
+        (
+            ["--network", "host"],
+            {"APPLIANCE_RESULTS_URL": "file:///srv/results"},
+            "APPLIANCE_RESULTS_URL names a folder, which containers don't have",
+        ),
+        (["--env", "TZ"], {}, "'TZ' has no name and value"),
+        (["--memory", "lots"], {}, "memory 'lots' is not valid"),
+    ],
+)
+def test_what_keeps_the_agent_from_starting_is_said(
+    options: list[str],
+    settings: dict[str, str],
+    sentence: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("APPLIANCE_URL", "http://127.0.0.1:4200")
+    for setting, value in settings.items():
+        monkeypatch.setenv(setting, value)
+    assert invoke(["agent", "docker", "--image", "etl:3", *options]) in (1, 2)
+    assert sentence in " ".join(capsys.readouterr().err.split())
+
+
+def test_without_the_extra_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("appliance.cli.agent_docker.is_installed", lambda _module: False)
+    assert invoke(["agent", "docker", "--image", "etl:3"]) == 2
+    assert "run: pip install 'appliance-flows[docker]'" in capsys.readouterr().err
