@@ -17,7 +17,7 @@ from appliance.client.errors import PASSING, ClientError, Forbidden, NotFound, S
 from appliance.client.transport import Transport, retry_after
 from appliance.kit import crash
 from appliance.kit.backoff import delays
-from appliance.protocol.agents import Claim, Claimed, CodeGone, Enrol, Enrolled, Held, Work
+from appliance.protocol.agents import Claim, Claimed, CodeGone, Enrol, Enrolled, Held, Provided, Work
 
 WAIT = 3.0
 """How long a claim waits for work. A stopping agent waits for its open claim, whose answer may be work, so this must be short."""
@@ -103,6 +103,11 @@ class Agent(ABC):
         """Which key seals the results that the server keeps of its runs; empty: none does."""
         return ""
 
+    @property
+    def provided(self) -> Provided | None:
+        """What it can give runs that ask for it; None: it doesn't say, or not yet."""
+        return None
+
     @abstractmethod
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
         """Stop one attempt if it is still running. Called repeatedly until the attempt has ended."""
@@ -177,10 +182,12 @@ class Agent(ABC):
         return 0
 
     def _has_news(self) -> bool:
-        """Whether the administrator has added or removed roots, or it has found a problem, since it last enrolled."""
+        """Whether the administrator has added or removed roots, or it has found a problem or something that it provides, since it last enrolled."""
         said = self._published
         return said is not None and (
-            list(self.problems) != said.problems or (self.roots is not None and list(self.roots.open) != said.roots)
+            list(self.problems) != said.problems
+            or self.provided != said.provided
+            or (self.roots is not None and list(self.roots.open) != said.roots)
         )
 
     def _sign_off(self, agent_id: UUID) -> None:
@@ -204,6 +211,7 @@ class Agent(ABC):
             self.results(),
             self.results_key_id,
             self.storages,
+            self.provided,
         )
         self._published = request
         is_waiting = False

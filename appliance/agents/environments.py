@@ -134,6 +134,15 @@ class Environments:
         self.sweep()
         return environment
 
+    def pythons(self) -> list[str]:
+        """What flows may ask for here as `python`; none if it makes no environments. The first call may take seconds."""
+        return pythons.known(self._rules.pythons) if self._rules.allowed else []
+
+    @property
+    def allowed(self) -> bool:
+        """Whether flows may ask for environments."""
+        return self._rules.allowed
+
     def records(self) -> list[tuple[Record, datetime, bool]]:
         """The complete environments, each with its last use, and whether a process runs in it; those used last come first."""
         return [(record, used, folders.is_used(folder)) for folder, record, used in self._complete()]

@@ -10,7 +10,7 @@ from appliance.agents.roots import Roots
 from appliance.config import Settings
 from appliance.kit.version import VERSION
 from appliance.packaging.loading import usable
-from appliance.protocol.agents import Enrol
+from appliance.protocol.agents import Enrol, Provided
 
 
 def introduction(
@@ -25,10 +25,12 @@ def introduction(
     results: tuple[str, str] | None = None,
     results_key_id: str = "",
     storages: Sequence[str] | None = None,
+    provided: Provided | None = None,
 ) -> Enrol:
     """What an agent on this machine says of itself when it enrols. `results`: the address of the place where its runs store results by default, and
     the identity of that folder, if it is one; None: it doesn't say. `results_key_id`: which key seals those
-    that the server keeps. `storages`: from which it takes code; None: from all for which this machine has what they need."""
+    that the server keeps. `storages`: from which it takes code; None: from all for which this machine has what they need. `provided`: what
+    it can give runs that ask for it."""
     return Enrol(
         name=name,
         type=kind,
@@ -45,6 +47,7 @@ def introduction(
         results_url=None if results is None else results[0],
         results_id="" if results is None else results[1],
         results_key_id=results_key_id,
+        provided=provided,
     )
 
 

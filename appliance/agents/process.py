@@ -35,6 +35,7 @@ from appliance.agents.environments import NO_ENVIRONMENTS, EnvironmentFailed, En
 from appliance.agents.exit_reports import ExitReports
 from appliance.agents.installers import Stopped
 from appliance.agents.preparation import Preparations, Prepared, RunAccess
+from appliance.agents.provisions import Provisions
 from appliance.agents.result_sweep import ResultSweep
 from appliance.agents.roots import Roots
 from appliance.agents.run_files import CODE_FILE
@@ -54,7 +55,7 @@ from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
 from appliance.packaging.loading import code_problem
 from appliance.protocol import run_config as run_configs
 from appliance.protocol import storage as storages
-from appliance.protocol.agents import Enrolled, Held, Work
+from appliance.protocol.agents import Enrolled, Held, Provided, Work
 from appliance.protocol.fetched_code import FetchedCode
 from appliance.protocol.run_config import ProcessDocument, RunConfigDocument
 from appliance.protocol.storage import LocalCode
@@ -122,6 +123,7 @@ class ProcessAgent(Agent):
         self._code = CodeCache(state_dir / "code")
         self._environments = Environments(state_dir / "environments", environments or NO_ENVIRONMENTS)
         self._users = RunUsers(users)
+        self._provisions = Provisions(self._environments, self._users)
         self._environment_pools = EnvironmentPools(hidden=hidden)
         self._preparations = Preparations(self, transport, self.changed.set)
         self._results_url = results_url
@@ -134,6 +136,7 @@ class ProcessAgent(Agent):
     def open(self) -> None:
         secrets.hide_all(os.environ)
         self.problems = [*self.problems, *self._users.problems()]
+        self._provisions.start()
         if self._results_url:
             result_probe.start(self._results_url, self._has_problem)
         if self._run_keys.problem:
@@ -157,6 +160,7 @@ class ProcessAgent(Agent):
             self._sweep.start(answer.agent_id)
 
     def close(self) -> None:
+        self._provisions.close()
         self._preparations.close()
         self._watcher.close()
         self._exits.close()
@@ -185,6 +189,10 @@ class ProcessAgent(Agent):
     @property
     def results_key_id(self) -> str:
         return self._run_keys.id
+
+    @property
+    def provided(self) -> Provided | None:
+        return self._provisions.current
 
     def results(self) -> tuple[str, str]:
         place = _folder_of(self._results_url)

@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 _USUAL = ("/usr/local/bin", "/usr/bin", "/bin")
+_MINORS = range(11, 100)
+_NAMED = re.compile(r"3\.[0-9]+")
 _PROBE_SECONDS = 20.0
 _PROBE = (
     "import json, sys, sysconfig; print(json.dumps([sys.executable, '.'.join(map(str, sys.version_info[:3])), "
@@ -55,6 +57,14 @@ def find(named: str | None, allowed: Sequence[str] = ()) -> Interpreter:
     )
 
 
+def known(allowed: Sequence[str] = ()) -> list[str]:
+    """For which Pythons flows may ask here: versions such as 3.12, and the paths that are allowed. Looking again costs little where nothing has changed."""
+    usual = (f"{folder}/python3.{minor}" for folder in _folders() for minor in _MINORS)
+    found = [_own(), *filter(None, map(_probed, [*allowed, *usual]))]
+    versions = {".".join(interpreter.version.split(".")[:2]) for interpreter in found}
+    return sorted(filter(_NAMED.fullmatch, versions)) + [path for path in allowed if _probed(path) is not None]
+
+
 def _at(path: str, allowed: Sequence[str]) -> Interpreter:
     if path not in allowed:
         raise NoPython(
@@ -70,9 +80,13 @@ def _at(path: str, allowed: Sequence[str]) -> Interpreter:
 def _places(version: str, allowed: Sequence[str]) -> Iterator[str]:
     yield _own().path
     yield from allowed
-    for folder in dict.fromkeys([*os.environ.get("PATH", "").split(os.pathsep), *_USUAL]):
-        if folder.startswith("/"):
-            yield f"{folder}/python{version}"
+    for folder in _folders():
+        yield f"{folder}/python{version}"
+
+
+def _folders() -> list[str]:
+    folders = dict.fromkeys([*os.environ.get("PATH", "").split(os.pathsep), *_USUAL])
+    return [folder for folder in folders if folder.startswith("/")]
 
 
 @lru_cache(maxsize=1)

@@ -43,6 +43,11 @@ class RunUsers:
         """The name of the account as which runs work whose flow names none; None: they stay what the agent is."""
         return self._names[0] if self._names and os.geteuid() == 0 else None
 
+    @property
+    def usable(self) -> list[str]:
+        """Those that this agent can become."""
+        return [name for name in self._names if not _problem(name)]
+
     def account(self, name: str) -> Account:
         """The account as which a flow wants its runs to work. Raises Lacking."""
         if name not in self._names:

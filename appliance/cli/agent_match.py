@@ -13,6 +13,7 @@ EPILOG = """\b
 Examples:
   appliance agent match --label gpu --label linux
   appliance agent match --label gpu --project finance --kind docker --storage git --json
+  appliance agent match --user etl --python 3.12
 
 The exit code is 0 if an agent would take the run, and 1 if none would."""
 
@@ -22,14 +23,14 @@ The exit code is 0 if an agent would take the run, and 1 if none would."""
 @click.option("--project", help="The project of its flow [any].")
 @click.option("--kind", help="The kind of its run config, such as process or docker [universal].")
 @click.option("--storage", help="Where its code is, such as bundle or git [local].")
+@click.option("--user", help="The user that its run config names.")
+@click.option("--python", help="The Python that its run config names, such as 3.12.")
 @as_json
-def match(
-    labels: tuple[str, ...], project: str | None, kind: str | None, storage: str | None, json_output: bool
-) -> int:
+def match(labels: tuple[str, ...], json_output: bool, **asked: str | None) -> int:
     """Find out which agents would take a run, and what the others lack."""
     from appliance.client import agents
 
-    answer = agents.match(connect(), labels, project=project, kind=kind, storage=storage)
+    answer = agents.match(connect(), labels, **asked)
     if json_output:
         print_json(answer)
     else:

@@ -30,7 +30,7 @@ def enrol(transport: Transport, request: Enrol) -> Enrolled:
     """Register the agent with the server. The same name means the same agent. A server of an earlier release does not know all that agents say of
     themselves, and gets none of that."""
     older = msgspec.structs.replace(
-        request, storages=None, problems=[], results_url=None, results_id="", results_key_id=""
+        request, storages=None, problems=[], results_url=None, results_id="", results_key_id="", provided=None
     )
     oldest = msgspec.structs.replace(older, roots=None, closed=[], env_names=None, projects=[])
     for said, shorter in ((request, older), (older, oldest)):
@@ -91,9 +91,18 @@ def match(
     project: str | None = None,
     kind: str | None = None,
     storage: str | None = None,
+    user: str | None = None,
+    python: str | None = None,
 ) -> dict[str, Any]:
     """Which agents would take a run with all labels, and what the others lack."""
-    params = {"label": list(labels) or None, "project": project, "kind": kind, "storage": storage}
+    params = {
+        "label": list(labels) or None,
+        "project": project,
+        "kind": kind,
+        "storage": storage,
+        "user": user,
+        "python": python,
+    }
     return transport.get(path("agents", "match"), dict[str, Any], params)
 
 

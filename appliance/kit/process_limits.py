@@ -23,16 +23,22 @@ def excess(limits: Mapping[str, int]) -> str:
     """Which of these is more than this process and its children may have, in a sentence; empty if none is."""
     if not limits:
         return ""
-    import resource  # not above: beside a flow, a file of this name may be somebody's own
-
+    bounds = most()
     for name, amount in limits.items():
-        _, most = resource.getrlimit(getattr(resource, _KINDS[name]))
-        if most != resource.RLIM_INFINITY and amount > most:
+        if amount > bounds.get(name, amount):
             return (
-                f"The run asks for the limit {name}={amount}, and processes of this agent may have at most {most}. Lower it in the flow's run config, or raise "
-                "the hard limit with which the agent is started."
+                f"The run asks for the limit {name}={amount}, and processes of this agent may have at most {bounds[name]}. Lower it in the flow's run config, or "
+                "raise the hard limit with which the agent is started."
             )
     return ""
+
+
+def most() -> dict[str, int]:
+    """The most that each limit of this process and its children may be; one that is not bounded is left out."""
+    import resource  # not above: beside a flow, a file of this name may be somebody's own
+
+    hard = {name: resource.getrlimit(getattr(resource, kind))[1] for name, kind in _KINDS.items()}
+    return {name: amount for name, amount in hard.items() if amount != resource.RLIM_INFINITY}
 
 
 def apply(limits: Mapping[str, int]) -> None:

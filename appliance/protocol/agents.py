@@ -17,6 +17,16 @@ MOST_RUNS_ASKED = 1_000
 """About how many runs one request can ask whether they were deleted."""
 
 
+class Provided(msgspec.Struct, kw_only=True):
+    """What an agent can give runs that ask for it in their run configs."""
+
+    users: list[str] = []  # the accounts as which it starts runs
+    pythons: list[
+        str
+    ] = []  # what `python` may be there: versions such as 3.12, and paths; empty: it makes no environments
+    limits: dict[str, int] = {}  # the most that each of `limits` may be there; one that is not here is not bounded
+
+
 class Enrol(Message, kw_only=True):
     name: str
     type: Literal["process", "docker", "kubernetes"]
@@ -35,6 +45,7 @@ class Enrol(Message, kw_only=True):
     results_url: str | None = None  # where its runs store results by default; empty: nowhere; null: it doesn't say
     results_id: str = ""  # what is written in that place, if it is a folder: the same for all hosts that share it
     results_key_id: str = ""  # which key seals results that the server keeps; empty: they are not sealed
+    provided: Provided | None = None  # null: it doesn't say
 
 
 class Enrolled(Answer, kw_only=True):

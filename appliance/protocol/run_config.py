@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -163,6 +163,30 @@ def environment_of(config: RunConfigDocument) -> ProcessDocument | None:
 def user_of(config: RunConfigDocument) -> str | None:
     """The account as which a run's process works; None: that of the agent."""
     return config.user if isinstance(config, ProcessDocument) else None
+
+
+ANY_PYTHON = ""
+"""What is asked for by a run config that names packages and no Python."""
+
+
+class Asked(NamedTuple):
+    """What a run config asks of an agent beside its kind. `python`: a version, a path, or ANY_PYTHON; None: that of the agent, without packages of its
+    own."""
+
+    user: str | None = None
+    python: str | None = None
+    limits: Mapping[str, int] = {}
+
+
+NOTHING_ASKED = Asked()
+
+
+def asked(document: Mapping[str, Any]) -> Asked:
+    """What a stored run config asks for."""
+    if kind_of(document) not in ("process", "local"):
+        return NOTHING_ASKED
+    python = document.get("python") or (ANY_PYTHON if document.get("requirements") else None)
+    return Asked(document.get("user"), python, run_limits.amounts(document.get("limits") or {}))
 
 
 def limits_of(config: RunConfigDocument) -> dict[str, int]:

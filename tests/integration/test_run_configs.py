@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from appliance.protocol.agents import CodeGone, Enrol
+from appliance.protocol.agents import CodeGone, Enrol, Provided
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.flows import Registered, Registration, SetFlowDefaults
 from appliance.protocol.schedules import EditSchedule
@@ -123,6 +123,64 @@ def test_labels_secrets_and_storages_that_are_missing_are_said_when_a_flow_is_re
     assert made is not None and made.code == "no_storage"
     assert claim(database, agent_of(database, "process", ["git"])) == []
     assert claim(database, agent_of(database, "process", ["git", "local"]))[0].flow_run_id == run
+
+
+@pytest.mark.parametrize(
+    ("asked", "refused", "code", "sentence"),
+    [
+        ({"user": "etl"}, Provided(users=["web"]), "no_user", "No live agent that could start the run does so as user 'etl': list "),
+        ({"python": "3.12"}, Provided(pythons=["3.11", "3.13"]), "no_python", "No live agent that could start the run has Python 3.12: "),
+        ({"python": "/opt/python"}, Provided(pythons=["3.11"]), "no_python", "No live agent that could start the run may use /opt/python: "),
+        ({"requirements": ["a==1"]}, Provided(), "no_python", "No live agent that could start the run makes environments for flows: "),
+    ],
+)  # fmt: skip
+def test_what_no_live_agent_provides_is_said_and_runs_wait_for_one_that_does(
+    site: Site, asked: dict[str, Any], refused: Provided, code: str, sentence: str
+) -> None:
+    db, able = site.database, Provided(users=["etl"], pythons=["3.12", "/opt/python"])
+    lacking = agent_of(db, "process", ["local"], provided=refused)
+    config = {"type": "process", **asked}
+    answer = registered(db, config)
+    [warning] = answer.warnings
+    assert warning.startswith(sentence) and warning.endswith(" Runs wait until one does.")
+    run = site.post("/api/v1/flow-runs", {"flow_id": str(answer.flow_id)}).json()
+    assert run["warnings"] == [warning]
+    made = waits(db, UUID(run["id"]))
+    assert made is not None and (made.code, f"{made.sentence} Runs wait until one does.") == (code, warning)
+    other = create(db, registered(db, {"type": "process"}).flow_id)
+    assert [work.flow_run_id for work in claim(db, lacking, slots=9)] == [other], "one that asks for nothing"
+    agents.enrol(db, AGENT, Enrol(name="b", type="process", storages=["local"], provided=able))
+    assert registered(db, config).warnings == []
+    shown = {agent["name"]: agent for agent in site.get("/api/v1/agents").json()["items"]}
+    assert (shown["b"]["users"], shown["b"]["pythons"]) == (["etl"], ["3.12", "/opt/python"])
+    silent = agents.enrol(db, AGENT, Enrol(name="c", type="process", storages=["local"])).agent_id
+    assert claim(db, silent)[0].flow_run_id == UUID(run["id"]), "it has not said what it provides"
+
+
+def test_limits_above_those_of_all_agents_are_said(database: Database) -> None:
+    config = {"type": "process", "limits": {"memory": "2Gi", "open_files": 4096}}
+    agent_of(database, "process", ["local"], provided=Provided(limits={"open_files": 1024}))
+    [warning] = registered(database, config).warnings
+    assert warning.startswith("The limit open_files=4096 is more than processes of any live agent that could start ")
+    assert "which is 1024: runs are paused until" in warning
+    agents.enrol(database, AGENT, Enrol(name="b", type="process", storages=["local"], provided=Provided()))
+    assert registered(database, config).warnings == []
+
+
+def test_who_would_take_a_run_of_a_user_or_in_a_python(site: Site) -> None:
+    agent_of(site.database, "process", ["local"], provided=Provided(users=["web"], pythons=["3.11"]))
+    answer = site.get("/api/v1/agents/match?user=etl&python=3.12").json()
+    assert (answer["taking"], answer["code"]) == (0, "no_user")
+    assert [(part["code"], part["values"], part["sentence"]) for part in answer["agents"][0]["missing"]] == [
+        ("user", ["etl"], "It starts no runs as user etl; list the user in its APPLIANCE_AGENT_USERS."),
+        ("python", ["3.12"], "It has no Python 3.12; install that there, or name its interpreter in APPLIANCE_AGENT_PYTHONS."),
+    ]  # fmt: skip
+    query = "query($user: String, $python: String) { agentMatch(user: $user, python: $python) { taking code } }"
+    asked = {"user": "web", "python": "/opt/python"}
+    assert site.data(query, **asked)["agentMatch"] == {"taking": 0, "code": "no_python"}
+    assert site.data("{ agents { users pythons } }")["agents"] == [{"users": ["web"], "pythons": ["3.11"]}]
+    with pytest.raises(Invalid, match="at most 200 users, Pythons, and limits"):
+        agent_of(site.database, "process", provided=Provided(users=["u"] * 201))
 
 
 def test_what_flow_schedule_and_run_say_is_merged_in_this_order_and_kept(site: Site) -> None:

@@ -182,11 +182,8 @@ def test_a_run_is_the_account_and_nothing_of_the_agent_is_open_to_it(
 
 
 def test_what_an_agent_may_not_or_can_not_do_is_said(server: LiveServer, host: Host) -> None:
-    refused = server.until(server.create("daemon"), lambda view: view.state == "Paused")
-    assert "no runs as user 'daemon'; the users that it may become: nobody. To allow it, set " in refused.state_message
-    assert "APPLIANCE_AGENT_USERS=nobody,daemon" in refused.state_message
-    flow_runs.resume(server.client, refused.id)  # it may be given back as often as it is tried
-    server.until(refused.id, lambda view: view.state == "Paused" and view.version > refused.version + 2)
+    waits = server.until(server.create("daemon"), lambda view: view.wait_code is not None)
+    assert waits.wait_code == "no_user" and "does so as user 'daemon': list the user in " in (waits.wait_reason or "")
 
     server.register(server.file)  # type: ignore[attr-defined]  # code that stays where it is, in a folder of root's
     closed = server.ended(server.create("looks"))

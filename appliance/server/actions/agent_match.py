@@ -50,13 +50,19 @@ class AgentMatch:
 
 
 def match(
-    session: Session, labels: Sequence[str], project: str | None, kind: str | None, storage: str | None, now: datetime
+    session: Session,
+    labels: Sequence[str],
+    project: str | None,
+    kind: str | None,
+    storage: str | None,
+    user: str | None,
+    python: str | None,
+    now: datetime,
 ) -> AgentMatch:
     """Who would take a run with all of these labels, of this project, with a run config of this kind, and with its code in this storage;
-    without one, of any project, started by any agent, from a file. Raises Invalid and UnknownName."""
-    run = warnings.facts_of(
-        _project_id(session, project), _kind(kind or "universal"), _storage(storage or "local"), labels_of(labels), now
-    )
+    without one, of any project, started by any agent, from a file. One with a `user` or a `python` is a process. Raises Invalid and UnknownName."""
+    config = {"type": _kind(kind or ("process" if user or python else "universal")), "user": user, "python": python}
+    run = warnings.facts_of(_project_id(session, project), config, _storage(storage or "local"), labels_of(labels), now)
     facts = waiting.agent_facts(session, now)
     if project is None:
         facts = replace(facts, agents=[replace(agent, projects=None) for agent in facts.agents])

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import msgspec
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, crash, environment_names, ids
@@ -23,6 +24,7 @@ from appliance.protocol.agents import (
     Enrolled,
     Exited,
     Held,
+    Provided,
     Stop,
     WereDeleted,
     Work,
@@ -62,6 +64,7 @@ _LONGEST_PATH = 4_096
 _MOST_STORAGES = 50
 _STORAGE_TYPE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _MOST_PROBLEMS, _LONGEST_PROBLEM = 10, 500
+_MOST_PROVIDED = 200
 _QUIET = 5.0
 """An agent that was heard from within these seconds and finds nothing to do costs no write."""
 
@@ -90,6 +93,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "results_url": None if request.results_url is None else clean(request.results_url, _LONGEST_PATH),
         "results_id": clean(request.results_id, 100) or None,
         "results_key_id": clean(request.results_key_id, 32) or None,
+        "provided": None if request.provided is None else _provided(request.provided),
         "state": ONLINE,
         "last_seen": now,
         "created": now,
@@ -102,6 +106,18 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
     return Enrolled(
         agent_id=agent_id, heartbeat_interval=db.rules.heartbeat_interval, cancel_grace=db.rules.cancel_grace
     )
+
+
+def _provided(said: Provided) -> JsonDocument:
+    if max(map(len, (said.users, said.pythons, said.limits))) > _MOST_PROVIDED:
+        raise Invalid(f"An agent names at most {_MOST_PROVIDED} users, Pythons, and limits.")
+    cleaned = Provided(
+        users=[clean(user, 255) for user in said.users],
+        pythons=[clean(python, _LONGEST_PATH) for python in said.pythons],
+        limits={clean(name, 40): most for name, most in said.limits.items()},
+    )
+    document: JsonDocument = msgspec.to_builtins(cleaned)
+    return document
 
 
 def _projects_of(names: list[str]) -> list[str]:

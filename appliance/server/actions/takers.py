@@ -15,7 +15,7 @@ from appliance.server.db.reads.dispatch import Taker
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.domain import continuation, hosts
-from appliance.server.domain.waiting import kinds_started, storages_known
+from appliance.server.domain.waiting import kinds_started, provided_by, pythons_of, storages_known
 
 MOST_WAITING = 20
 
@@ -52,12 +52,15 @@ def has_host(session: Session, project: str, host: str) -> bool:
 
 def taker_of(agent: AgentRow, labels: Collection[str]) -> Taker:
     """What decides which runs the agent gets if it has these labels."""
+    provided = provided_by(agent)
     return Taker(
         hosts.with_host(labels, agent.host),
         agent.projects,
         kinds_started(agent),
         storages_known(agent),
         continuation.places_of(agent),
+        None if provided is None else provided.users,
+        None if provided is None else pythons_of(provided),
         continuation.origin_of(agent),
     )
 

@@ -8,34 +8,39 @@ from uuid import UUID
 
 from sqlalchemy.orm import Session
 
-from appliance.protocol.run_config import Kind, kind_of
+from appliance.kit.documents import JsonDocument
+from appliance.protocol.run_config import asked, kind_of
 from appliance.server.db.reads import projects, secrets, waiting
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.domain.run_configs import merge
-from appliance.server.domain.waiting import RunFacts, taken
+from appliance.server.domain.waiting import RunFacts, excess, taken
 
-_SAID = frozenset({"no_kind", "no_storage", "no_label"})
+_SAID = frozenset({"no_kind", "no_storage", "no_label", "no_user", "no_python"})
 """Reasons that a person has to do something about. That no agent is online at the moment, or that all are busy, is none."""
 
 
-def facts_of(project_id: UUID, kind: Kind, storage: str, labels: Iterable[str], now: datetime) -> RunFacts:
-    """A run that is due now."""
+def facts_of(project_id: UUID, config: JsonDocument, storage: str, labels: Iterable[str], now: datetime) -> RunFacts:
+    """A run with this run config that is due now."""
     return RunFacts(
         state_type="SCHEDULED",
         state_name="Scheduled",
         scheduled_time=now,
         labels=frozenset(labels),
         project_id=project_id,
-        kind=kind,
+        kind=kind_of(config),
         storage=storage,
+        asked=asked(config),
     )
 
 
 def unserved(session: Session, run: RunFacts, now: datetime) -> list[str]:
-    """Why no live agent would take the run: one sentence, or none."""
-    reason = taken(run, waiting.agent_facts(session, now))
-    return [f"{reason.sentence} Runs wait until one does."] if reason.code in _SAID else []
+    """Why no live agent would take the run, or none would start it with its limits: one sentence, or none."""
+    situation = waiting.agent_facts(session, now)
+    reason = taken(run, situation)
+    if reason.code in _SAID:
+        return [f"{reason.sentence} Runs wait until one does."]
+    return list(filter(None, [excess(run, situation)]))
 
 
 def of_version(
@@ -45,7 +50,7 @@ def of_version(
     config = merge(version.run_config, flow.overrides.get("run_config") or {})
     labels = flow.overrides.get("labels")
     labels = version.labels if labels is None else labels
-    facts = facts_of(flow.project_id, kind_of(config), version.storage_type, labels, now)
+    facts = facts_of(flow.project_id, config, version.storage_type, labels, now)
     declared = version.graph.get("secrets") or []
     return unserved(session, facts, now) + _missing_secrets(session, flow.project_id, declared) + _unused(flow, version)
 

@@ -55,7 +55,7 @@ def index(
 
 
 class MissingView(Answer, kw_only=True):
-    """`code`: label, host, project, kind, storage, offline, draining or quarantined."""
+    """`code`: label, host, project, kind, storage, user, python, offline, draining or quarantined."""
 
     code: str
     values: list[str]
@@ -94,11 +94,13 @@ def match(
     project: str | None = None,
     kind: str | None = None,
     storage: str | None = None,
+    user: str | None = None,
+    python: str | None = None,
 ) -> AgentMatchView:
     """Find out which agents would take a run with every `label` (repeatable), of a project, with a kind of run config, and with its code in a
-    type of storage. Without a kind, any agent can start it; without a storage, its code is in files."""
+    type of storage, and with a `user` and a `python` in its run config. Without a kind, any agent can start it; without a storage, its code is in files."""
     with database.read() as session:
-        answer = agent_match.match(session, labels or [], project, kind, storage, clock.now())
+        answer = agent_match.match(session, labels or [], project, kind, storage, user, python, clock.now())
     return msgspec.convert(answer, AgentMatchView, from_attributes=True)
 
 

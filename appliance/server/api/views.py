@@ -33,7 +33,7 @@ from appliance.server.db.rows.users import SessionRow, UserRow
 from appliance.server.domain import run_configs
 from appliance.server.domain.agent_states import is_draining
 from appliance.server.domain.log_words import LogWords, excerpt
-from appliance.server.domain.waiting import Waiting, agent_health
+from appliance.server.domain.waiting import Waiting, agent_health, provided_by
 from appliance.server.errors import Invalid
 
 
@@ -99,6 +99,10 @@ class AgentView(Answer, kw_only=True):
     storages: list[str] | None  # those from which it takes code; null: it is of an earlier release, and knows local
     problems: list[str]  # what it found wrong when it started, one sentence each
     results_url: str | None  # where its runs store results by default; empty: nowhere; null: it doesn't say
+    users: list[str] | None  # the accounts as which it starts runs that name one; null: it doesn't say
+    pythons: (
+        list[str] | None
+    )  # the versions and paths for which runs may ask; empty: it makes no environments; null: it doesn't say
     health: str  # online, draining, quarantined or offline
     draining: bool  # it gets no runs until somebody resumes it, be it online or not
     last_seen: datetime
@@ -246,6 +250,7 @@ def agents(session: Session, rows: Sequence[AgentRow], now: datetime) -> list[Ag
 
 
 def _agent(row: AgentRow, running: int, now: datetime) -> AgentView:
+    provided = provided_by(row)
     return AgentView(
         id=row.id,
         name=row.name,
@@ -260,6 +265,8 @@ def _agent(row: AgentRow, running: int, now: datetime) -> AgentView:
         storages=row.storages,
         problems=row.problems or [],
         results_url=row.results_url,
+        users=None if provided is None else provided.users,
+        pythons=None if provided is None else provided.pythons,
         health=agent_health(row.state, row.last_seen, now),
         draining=is_draining(row.state),
         last_seen=row.last_seen,

@@ -9,14 +9,16 @@ from typing import Literal
 
 from appliance.protocol import run_config
 from appliance.server.domain import hosts
-from appliance.server.domain.waiting import AgentFacts, RunFacts, agent_health
+from appliance.server.domain.waiting import AgentFacts, RunFacts, agent_health, has_python, has_user
 
-MissingCode = Literal["label", "host", "project", "kind", "storage", "offline", "draining", "quarantined"]
+MissingCode = Literal[
+    "label", "host", "project", "kind", "storage", "user", "python", "offline", "draining", "quarantined"
+]
 
 
 @dataclass(frozen=True)
 class Missing:
-    """`code` is stable, for programs; `values` are the labels, hosts, project, kind or storage; `sentence` says what to do."""
+    """`code` is stable, for programs; `values` are the labels, hosts, project, kind, storage, user or Python; `sentence` says what to do."""
 
     code: MissingCode
     values: list[str]
@@ -45,9 +47,22 @@ def missing(run: RunFacts, project: str, labels: frozenset[str], agent: AgentFac
         if run.storage == "local":
             sentence = "It takes no code that stays in files; register the flow as a bundle."
         parts.append(Missing("storage", [run.storage], sentence))
+    if not has_user(run.asked, agent.provided):
+        sentence = f"It starts no runs as user {run.asked.user}; list the user in its APPLIANCE_AGENT_USERS."
+        parts.append(Missing("user", [str(run.asked.user)], sentence))
+    if not has_python(run.asked, agent.provided):
+        parts.append(Missing("python", [str(run.asked.python)], _no_python(run.asked.python, agent)))
     if not agent.live(now):
         parts.append(_not_there(agent_health(agent.state, agent.last_seen, now)))
     return parts
+
+
+def _no_python(python: str | None, agent: AgentFacts) -> str:
+    if agent.provided is None or not agent.provided.pythons:
+        return "It makes no environments for flows; set its APPLIANCE_AGENT_ENVIRONMENTS=true."
+    if python and python.startswith("/"):
+        return f"It may not use {python}; name that in its APPLIANCE_AGENT_PYTHONS."
+    return f"It has no Python {python}; install that there, or name its interpreter in APPLIANCE_AGENT_PYTHONS."
 
 
 def _not_there(health: str) -> Missing:

@@ -8,7 +8,12 @@ from datetime import datetime, timedelta
 from typing import Literal, Protocol
 from uuid import UUID
 
+import msgspec
+
+from appliance.kit.documents import JsonDocument
 from appliance.protocol import run_config
+from appliance.protocol.agents import Provided
+from appliance.protocol.run_config import NOTHING_ASKED, Asked
 from appliance.protocol.storage import SEALED
 from appliance.server.domain import hosts
 from appliance.server.domain.agent_states import GONE, ONLINE
@@ -30,6 +35,8 @@ Code = Literal[
     "no_kind",
     "no_storage",
     "no_label",
+    "no_user",
+    "no_python",
     "no_results",
     "agents_full",
     "soon",
@@ -74,6 +81,8 @@ class AgentFacts:
     id: UUID | None = None
     project_names: tuple[str, ...] = ()
     """Those of `projects`; none: all."""
+    provided: Provided | None = None
+    """What it gives runs that ask for it; None: it doesn't say."""
 
     def live(self, now: datetime) -> bool:
         return self.state == ONLINE and now - self.last_seen <= ONLINE_FOR
@@ -96,6 +105,9 @@ class AgentWords(Protocol):
     @property
     def storages(self) -> list[str] | None: ...
 
+    @property
+    def provided(self) -> JsonDocument | None: ...
+
 
 def kinds_started(agent: AgentWords) -> tuple[str, ...]:
     """The kinds of run configs that an agent starts."""
@@ -106,6 +118,26 @@ def kinds_started(agent: AgentWords) -> tuple[str, ...]:
 def storages_known(agent: AgentWords) -> Sequence[str]:
     """The storages from which an agent takes code."""
     return STORAGES_OF_EARLIER if agent.storages is None else agent.storages
+
+
+def provided_by(agent: AgentWords) -> Provided | None:
+    """What an agent gives runs that ask for it; None: it doesn't say."""
+    return None if agent.provided is None else msgspec.convert(agent.provided, Provided)
+
+
+def pythons_of(provided: Provided) -> list[str]:
+    """The Pythons for which runs may ask there, any of them included."""
+    return [*provided.pythons, run_config.ANY_PYTHON] if provided.pythons else []
+
+
+def has_user(asked: Asked, provided: Provided | None) -> bool:
+    """Whether an agent starts runs as the user that a run asks for."""
+    return asked.user is None or provided is None or asked.user in provided.users
+
+
+def has_python(asked: Asked, provided: Provided | None) -> bool:
+    """Whether an agent has the Python that a run asks for."""
+    return asked.python is None or provided is None or asked.python in pythons_of(provided)
 
 
 @dataclass(frozen=True)
@@ -174,6 +206,7 @@ class RunFacts:
     """What its state says."""
     kind: run_config.Kind = "universal"
     storage: str = "local"
+    asked: Asked = NOTHING_ASKED
     waits_for_code: bool = False
     results_at: str | None = None
     """The place of the results from which it goes on, if only some agents can read it."""
@@ -287,6 +320,12 @@ def taken(run: RunFacts, situation: Situation) -> Waiting:
     fitting = [agent for agent in knowing if labels <= agent.labels]
     if not fitting:
         return Waiting("no_label", _no_label(labels, knowing))
+    able = [agent for agent in fitting if has_user(run.asked, agent.provided)]
+    if not able:
+        return Waiting("no_user", _no_user(run.asked.user))
+    fitting = [agent for agent in able if has_python(run.asked, agent.provided)]
+    if not fitting:
+        return Waiting("no_python", _no_python(run.asked.python, able))
     if run.results_at is not None:
         fitting = [agent for agent in fitting if run.results_at in agent.places]
         if not fitting:
@@ -296,6 +335,33 @@ def taken(run: RunFacts, situation: Situation) -> Waiting:
             "agents_full", "All agents are full." if not labels else "All agents with the run's labels are full."
         )
     return Waiting("soon", "An agent will take the run in a moment.")
+
+
+def excess(run: RunFacts, situation: Situation) -> str:
+    """Why each live agent that would take the run gives it back for its limits, in a sentence; empty if one doesn't."""
+    needed = hosts.needed(run.labels, [agent.host for agent in situation.agents])
+    provided = [agent.provided for agent in situation.agents if _takes(run, needed, agent, situation.now)]
+    for name, amount in run.asked.limits.items():
+        most = [None if one is None else one.limits.get(name) for one in provided]
+        bounds = [bound for bound in most if bound is not None]
+        if bounds and len(bounds) == len(most) and amount > max(bounds):
+            return (
+                f"The limit {name}={amount} is more than processes of any live agent that could start the run may have, which is {max(bounds)}: runs are paused "
+                "until somebody raises the hard limit with which an agent is started, or lowers it in the run config."
+            )
+    return ""
+
+
+def _takes(run: RunFacts, labels: frozenset[str], agent: AgentFacts, now: datetime) -> bool:
+    return (
+        agent.live(now)
+        and (agent.projects is None or run.project_id in agent.projects)
+        and run.kind in agent.kinds
+        and run.storage in agent.storages
+        and labels <= agent.labels
+        and has_user(run.asked, agent.provided)
+        and has_python(run.asked, agent.provided)
+    )
 
 
 def _no_agent(situation: Situation) -> str:
@@ -317,6 +383,27 @@ def _no_storage(storage: str) -> str:
     if storage == "local":
         return "No live agent that could start the run takes code that stays in files; for Docker agents, register it as a bundle."
     return f"No live agent that could start the run knows storage {storage!r}."
+
+
+def _no_user(user: str | None) -> str:
+    return (
+        f"No live agent that could start the run does so as user {user!r}: list the user in APPLIANCE_AGENT_USERS of one that works as root, or name another "
+        "in the run config."
+    )
+
+
+def _no_python(python: str | None, agents: Sequence[AgentFacts]) -> str:
+    if not any(agent.provided and agent.provided.pythons for agent in agents):
+        return (
+            "No live agent that could start the run makes environments for flows: set APPLIANCE_AGENT_ENVIRONMENTS=true for one, or remove python, "
+            "requirements, and lock from the run config."
+        )
+    if python and python.startswith("/"):
+        return f"No live agent that could start the run may use {python}: name it in APPLIANCE_AGENT_PYTHONS of one, or ask for a version instead."
+    return (
+        f"No live agent that could start the run has Python {python}: install it for one, or name its interpreter in APPLIANCE_AGENT_PYTHONS there, or ask for "
+        "another version."
+    )
 
 
 def _no_label(labels: frozenset[str], agents: Sequence[AgentFacts]) -> str:

@@ -64,9 +64,12 @@ class AgentQueries:
         project: str | None = None,
         kind: str | None = None,
         storage: str | None = None,
+        user: str | None = None,
+        python: str | None = None,
     ) -> AgentMatch:
         context = info.context
-        answer = agent_match.match(context.session(), labels or [], project, kind, storage, context.now)
+        session, now = context.session(), context.now
+        answer = agent_match.match(session, labels or [], project, kind, storage, user, python, now)
         return types.agent_match(answer)
 
 

@@ -311,6 +311,9 @@ def test_another_python_needs_an_index_with_the_sdk(
     monkeypatch.setenv("PATH", f"{tmp_path / 'shims'}:{tmp_path}")
     assert pythons.find("3.42") == pythons.Interpreter(str(program), "3.42.0", "cpython linux-x86_64 ", "/usr")
     assert f"has no wheel of appliance-flows {VERSION}" in str(failure(environments, [], "3.42"))
+    assert {"3.42", pythons.find(None).version.rpartition(".")[0]} <= set(environments.pythons())
+    assert make(tmp_path, index, pythons=(str(program), "/bin/true")).pythons()[-1] == str(program)
+    assert make(tmp_path, index, allowed=False).pythons() == []
     own = pythons.find(None)
     assert pythons.find(own.version.rpartition(".")[0]) == own
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from appliance.protocol.agents import Provided
+from appliance.protocol.run_config import ANY_PYTHON, Asked
 from appliance.server.domain import hosts
 from appliance.server.domain.agent_match import missing
 from appliance.server.domain.agent_states import DRAINS, ENROLS, GONE, RESUMES, SIGNS_OFF, is_draining
@@ -29,6 +31,7 @@ AGENTS = st.builds(
     storages=st.sampled_from([frozenset({"local"}), frozenset({"local", "git"})]),
     name=st.just("worker"),
     host=st.sampled_from(["a", "b", ""]),
+    provided=st.sampled_from([None, Provided(), Provided(users=["etl"]), Provided(users=["etl"], pythons=["3.12"])]),
 )
 RUNS = st.builds(
     RunFacts,
@@ -39,6 +42,7 @@ RUNS = st.builds(
     project_id=st.just(OURS),
     kind=st.sampled_from(["universal", "docker"]),
     storage=st.sampled_from(["local", "git"]),
+    asked=st.builds(Asked, st.sampled_from([None, "etl", "web"]), st.sampled_from([None, "3.12", "3.13", ANY_PYTHON])),
 )
 
 

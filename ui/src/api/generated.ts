@@ -493,6 +493,8 @@ export type AgentQuery = {
     envNames: string[] | null;
     storages: string[] | null;
     resultsUrl: string | null;
+    users: string[] | null;
+    pythons: string[] | null;
   } | null;
   agentRuns: {
     live: RunRowFragment[];
@@ -506,7 +508,7 @@ export type AgentQueryVariables = {
 };
 
 export const AgentDocument: Document<AgentQuery, AgentQueryVariables> = {
-  text: "query Agent($id:UUID!){server{time version}agent(id:$id){...AgentRow created roots envNames storages resultsUrl}agentRuns(agentId:$id){live{...RunRow}waiting{...RunRow}ended{...RunRow}}}fragment AgentRow on Agent{id name type labels projects capacity version host problems health draining lastSeen running heldRuns{flowRunId flowRunName project flow since}}fragment RunRow on FlowRun{id name state{type name message at}flow{id name}scheduledTime startTime endTime attempt agent{name}trigger createdBy waitReason waitCode waitHolders{id name}cause{taskSlug mapIndex message}taskCounts{total success failed running waiting other}}",
+  text: "query Agent($id:UUID!){server{time version}agent(id:$id){...AgentRow created roots envNames storages resultsUrl users pythons}agentRuns(agentId:$id){live{...RunRow}waiting{...RunRow}ended{...RunRow}}}fragment AgentRow on Agent{id name type labels projects capacity version host problems health draining lastSeen running heldRuns{flowRunId flowRunName project flow since}}fragment RunRow on FlowRun{id name state{type name message at}flow{id name}scheduledTime startTime endTime attempt agent{name}trigger createdBy waitReason waitCode waitHolders{id name}cause{taskSlug mapIndex message}taskCounts{total success failed running waiting other}}",
 };
 
 export type AgentMatchQuery = {
@@ -534,10 +536,12 @@ export type AgentMatchQueryVariables = {
   project?: string | null;
   kind?: string | null;
   storage?: string | null;
+  user?: string | null;
+  python?: string | null;
 };
 
 export const AgentMatchDocument: Document<AgentMatchQuery, AgentMatchQueryVariables> = {
-  text: "query AgentMatch($labels:[String!]$project:String$kind:String$storage:String){agentMatch(labels:$labels project:$project kind:$kind storage:$storage){taking sentence total agents{id name health capacity running missing{code values sentence}}}}",
+  text: "query AgentMatch($labels:[String!]$project:String$kind:String$storage:String$user:String$python:String){agentMatch(labels:$labels project:$project kind:$kind storage:$storage user:$user python:$python){taking sentence total agents{id name health capacity running missing{code values sentence}}}}",
 };
 
 export type AgentsQuery = {

@@ -8,16 +8,27 @@ it("is closed without a question in the URL", () => {
 });
 
 it("comes from the URL, goes back there, and is asked as the server takes it", () => {
-  const search = { test: "1", labels: "gpu,big data", project: "ops", kind: "docker", storage: "git" } as const;
+  const search = {
+    test: "1",
+    labels: "gpu,big data",
+    project: "ops",
+    kind: "process",
+    storage: "git",
+    user: "etl",
+    python: "3.12",
+  } as const;
   const view = viewOf(parseMatchSearch(search));
   expect(view.labels).toBe("gpu, big data");
   expect(printMatch(view)).toEqual(search);
-  expect(questionOf(view)).toEqual({ labels: ["gpu", "big data"], project: "ops", kind: "docker", storage: "git" });
+  const { test: _, ...asked } = search;
+  expect(questionOf(view)).toEqual({ ...asked, labels: ["gpu", "big data"] });
 });
 
 it("leaves out what any agent does", () => {
-  const plain = { test: "1", labels: undefined, project: undefined, kind: undefined, storage: undefined };
-  expect(printMatch({ labels: " , ", project: " ", kind: "universal", storage: "local" })).toEqual(plain);
-  expect(printMatch({ labels: "", project: "", kind: "local", storage: "" }).kind).toBe("process");
-  expect(questionOf(viewOf({}))).toEqual({ labels: [], project: null, kind: null, storage: null });
+  const any = viewOf({});
+  expect(
+    Object.values(printMatch({ ...any, labels: " , ", project: " ", kind: "universal", storage: "local" })),
+  ).toEqual(["1", ...Array(6).fill(undefined)]);
+  expect(printMatch({ ...any, kind: "local" }).kind).toBe("process");
+  expect(questionOf(any)).toEqual({ labels: [], project: null, kind: null, storage: null, user: null, python: null });
 });

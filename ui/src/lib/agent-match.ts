@@ -1,4 +1,4 @@
-/** The question which agent would take a run, and its URL: `/agents?test=1&labels=gpu,big&project=finance&kind=docker&storage=git`. */
+/** The question which agent would take a run, and its URL: `/agents?test=1&labels=gpu,big&project=finance&kind=process&storage=git&user=etl&python=3.12`. */
 
 import { listIn } from "./agents";
 import { text } from "./paths";
@@ -9,6 +9,8 @@ export interface MatchView {
   project: string;
   kind: string;
   storage: string;
+  user: string;
+  python: string;
 }
 
 export interface MatchSearch {
@@ -17,6 +19,8 @@ export interface MatchSearch {
   project?: string;
   kind?: string;
   storage?: string;
+  user?: string;
+  python?: string;
 }
 
 export const KINDS = [
@@ -38,34 +42,46 @@ export const STORAGES = [
 
 /** What the URL asks for: only texts. */
 export function parseMatchSearch(search: Record<string, unknown>): MatchSearch {
-  const { labels, project, kind, storage } = search;
-  const asked = { labels: text(labels), project: text(project), kind: text(kind), storage: text(storage) };
+  const { labels, project, kind, storage, user, python } = search;
+  const asked = {
+    labels: text(labels),
+    project: text(project),
+    kind: text(kind),
+    storage: text(storage),
+    user: text(user),
+    python: text(python),
+  };
   const isOpen = search.test === "1" || Object.values(asked).some((value) => value !== undefined);
   return { test: isOpen ? "1" : undefined, ...asked };
 }
 
-export function viewOf({ labels = "", project = "", kind = "", storage = "" }: MatchSearch): MatchView {
-  return { labels: listIn(labels).join(", "), project, kind, storage };
+export function viewOf(search: MatchSearch): MatchView {
+  const { labels = "", project = "", kind = "", storage = "", user = "", python = "" } = search;
+  return { labels: listIn(labels).join(", "), project, kind, storage, user, python };
 }
 
 /** Writes the URL. What runs of any agent or from files have is the default. */
-export function printMatch({ labels, project, kind, storage }: MatchView): MatchSearch {
+export function printMatch({ labels, project, kind, storage, user, python }: MatchView): MatchSearch {
   return {
     test: "1",
     labels: listIn(labels).join(",") || undefined,
     project: project.trim() || undefined,
     kind: kind === "universal" || !kind ? undefined : kind === "local" ? "process" : kind,
     storage: storage === "local" || !storage ? undefined : storage,
+    user: user.trim() || undefined,
+    python: python.trim() || undefined,
   };
 }
 
 /** The question as the server takes it. */
-export function questionOf({ labels, project, kind, storage }: MatchView) {
+export function questionOf({ labels, project, kind, storage, user, python }: MatchView) {
   return {
     labels: listIn(labels),
     project: project.trim() || null,
     kind: kind || null,
     storage: storage || null,
+    user: user.trim() || null,
+    python: python.trim() || null,
   };
 }
 
@@ -75,5 +91,7 @@ export const NO_AGENT_CODES: ReadonlySet<string> = new Set([
   "no_kind",
   "no_storage",
   "no_label",
+  "no_user",
+  "no_python",
   "agents_full",
 ]);

@@ -83,7 +83,7 @@ it("asks who would take a run, as the URL says", async () => {
   const page = await renderPage(<AgentsPage />, { path: "/agents?labels=gpu&kind=docker", ...ADMIN });
   expect(await screen.findByText("No live agent has label gpu.")).toBeTruthy();
   expect(screen.getByText("It lacks gpu; start it with --label gpu, too.")).toBeTruthy();
-  expect(server.variables("agentMatch")[0]).toEqual({ labels: ["gpu"], project: null, kind: "docker", storage: null });
+  expect(server.variables("agentMatch")[0]).toMatchObject({ labels: ["gpu"], kind: "docker", user: null });
   await page.user.click(screen.getByRole("button", { name: "Add an agent that would…" }));
   expect(screen.getByLabelText<HTMLInputElement>("Labels", { selector: ".dialog input" }).value).toBe("gpu");
 });

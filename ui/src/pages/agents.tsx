@@ -15,7 +15,7 @@ import { Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 import { useShortcuts } from "../ui/shortcuts";
 
-const NOTHING: MatchView = { labels: "", project: "", kind: "", storage: "" };
+const NOTHING: MatchView = viewOf({});
 
 export function AgentsPage() {
   usePageTitle("Agents");

@@ -80,10 +80,10 @@ def _warnings(
     session: Session, flow: RunnableFlow, version: RunnableVersion, row: NewFlowRun, now: datetime
 ) -> list[str]:
     """What the run will wait for that is worth saying at once. Runs that any agent starts cost no look at the agents."""
-    kind = kind_of(row["run_config"])
-    if kind == "universal":
+    config = row["run_config"]
+    if kind_of(config) == "universal":
         return []
-    facts = warnings.facts_of(flow.project_id, kind, version.storage_type, row["labels"], now)
+    facts = warnings.facts_of(flow.project_id, config, version.storage_type, row["labels"], now)
     return warnings.unserved(session, facts, now)
 
 

@@ -52,17 +52,27 @@ _OF_ITS_KIND = {
     "sqlite": text(
         "case when json_valid(flow_run.run_config)"
         " then coalesce(json_extract(flow_run.run_config, '$.type'), 'universal')"
-        " in (select value from json_each(:agent_kinds)) else 0 end"
+        " in (select value from json_each(:agent_kinds))"
+        " and (:agent_users is null or json_extract(flow_run.run_config, '$.user') is null"
+        " or json_extract(flow_run.run_config, '$.user') in (select value from json_each(:agent_users)))"
+        " and (:agent_pythons is null or"
+        " (json_extract(flow_run.run_config, '$.python') is null"
+        " and coalesce(json_array_length(flow_run.run_config, '$.requirements'), 0) = 0)"
+        " or coalesce(json_extract(flow_run.run_config, '$.python'), '') in (select value from json_each(:agent_pythons)))"
+        " else 0 end"
         " and exists (select 1 from flow_version where flow_version.id = flow_run.flow_version_id"
         " and flow_version.storage_type in (select value from json_each(:agent_storages)))"
     ),
     "postgresql": text(
         "cast(:agent_kinds as jsonb) @> to_jsonb(coalesce(flow_run.run_config ->> 'type', 'universal'))"
+        " and coalesce(cast(:agent_users as jsonb) @> to_jsonb(flow_run.run_config ->> 'user'), true)"
+        " and coalesce(cast(:agent_pythons as jsonb) @> to_jsonb(coalesce(flow_run.run_config ->> 'python',"
+        " case when flow_run.run_config -> 'requirements' <> '[]' then '' end)), true)"
         " and exists (select 1 from flow_version where flow_version.id = flow_run.flow_version_id"
         " and cast(:agent_storages as jsonb) @> to_jsonb(flow_version.storage_type))"
     ),
 }
-"""The agent starts runs of this kind, and takes code from where the version's is."""
+"""The agent starts runs of this kind, as this user and in this Python, and takes code from where the version's is."""
 
 HAS_FREE_LABELS = {
     "sqlite": text(
@@ -108,6 +118,9 @@ class Taker:
     """Those from which it takes code."""
     places: Sequence[str] = ()
     """Those whose results its runs can read, and some others can't."""
+    users: Sequence[str] | None = None
+    """The accounts as which it starts runs; None: it doesn't say, and so with the Pythons."""
+    pythons: Sequence[str] | None = None
     origin: JsonDocument | None = None
     """What the states of the runs that it gets say of it."""
 
@@ -133,6 +146,8 @@ class DueValues(TypedDict):
     agent_labels: str
     agent_kinds: str
     agent_storages: str
+    agent_users: str | None
+    agent_pythons: str | None
     agent_projects: list[str]
     agent_places: list[str]
     held_until: datetime | None
@@ -203,6 +218,8 @@ def bound_values(session: Session, taker: Taker, now: datetime) -> DueValues | N
         "agent_labels": as_json(taker.labels),
         "agent_kinds": as_json(taker.kinds),
         "agent_storages": as_json(taker.storages),
+        "agent_users": None if taker.users is None else as_json(taker.users),
+        "agent_pythons": None if taker.pythons is None else as_json(taker.pythons),
         "agent_projects": list(taker.projects or ()),
         "agent_places": list(taker.places),
         "held_until": hold.held_until(HOLD.decoded(texts.get(HOLD.name))),

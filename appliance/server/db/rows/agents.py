@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TypedDict
 from uuid import UUID
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.rows.row_type import RowType
 
 
@@ -28,6 +29,7 @@ class AgentRow(RowType):
     results_url: str | None
     results_id: str | None
     results_key_id: str | None
+    provided: JsonDocument | None
     state: str
     last_seen: datetime
     created: datetime
@@ -63,6 +65,7 @@ class NewAgent(TypedDict):
     results_url: str | None
     results_id: str | None
     results_key_id: str | None
+    provided: JsonDocument | None
     state: str
     last_seen: datetime
     created: datetime

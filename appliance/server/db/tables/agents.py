@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import UniqueConstraint
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Id, LongText, OneOf, Texts, Time, Whole
+from appliance.protocol.agents import Provided
+from appliance.server.db.tables.columns import Id, Json, LongText, OneOf, Texts, Time, Whole
 
 
 class Agent(SQLModel, table=True):
@@ -37,6 +39,9 @@ class Agent(SQLModel, table=True):
     results_key_id: str | None = Field(
         default=None, max_length=32
     )  # the same for agents that can read each other's sealed ones
+    provided: dict[str, Any] | None = Field(
+        default=None, sa_type=Json(dict[str, Any], Provided)
+    )  # what it can give runs that ask for it; null: it doesn't say
     state: str = Field(default="online", max_length=20)  # online, draining, quarantined
     last_seen: datetime = Field(sa_type=Time)
     created: datetime = Field(sa_type=Time)

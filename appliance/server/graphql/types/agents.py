@@ -11,7 +11,7 @@ from appliance.server.actions.agent_match import AgentMatch as Match
 from appliance.server.actions.agent_match import Candidate
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.domain.agent_states import is_draining
-from appliance.server.domain.waiting import agent_health
+from appliance.server.domain.waiting import agent_health, provided_by
 from appliance.server.graphql.context import Context, Info
 from appliance.server.graphql.fields import described
 
@@ -38,6 +38,12 @@ class Agent:
     problems: list[str] = strawberry.field(description="What it found wrong when it started, one sentence each.")
     results_url: str | None = strawberry.field(
         description="Where its runs store results by default; empty: nowhere; null if it doesn't say."
+    )
+    users: list[str] | None = strawberry.field(
+        description="The accounts as which it starts runs that name one; null if it doesn't say."
+    )
+    pythons: list[str] | None = strawberry.field(
+        description="The versions and paths for which runs may ask; empty: it makes no environments; null if it doesn't say."
     )
     health: str = strawberry.field(description="online, draining, quarantined or offline.")
     draining: bool = strawberry.field(description="It gets no runs until somebody resumes it, be it online or not.")
@@ -67,7 +73,9 @@ class AgentRun:
 
 @strawberry.type(description="What keeps an agent from taking a run.")
 class MissingPart:
-    code: str = strawberry.field(description="label, host, project, kind, storage, offline, draining or quarantined.")
+    code: str = strawberry.field(
+        description="label, host, project, kind, storage, user, python, offline, draining or quarantined."
+    )
     values: list[str]
     sentence: str
 
@@ -127,6 +135,7 @@ class ForgetAgentPayload:
 
 
 def agent(row: AgentRow, context: Context) -> Agent:
+    provided = provided_by(row)
     return Agent(
         id=row.id,
         name=row.name,
@@ -141,6 +150,8 @@ def agent(row: AgentRow, context: Context) -> Agent:
         storages=row.storages,
         problems=row.problems or [],
         results_url=row.results_url,
+        users=None if provided is None else provided.users,
+        pythons=None if provided is None else provided.pythons,
         health=agent_health(row.state, row.last_seen, context.now),
         draining=is_draining(row.state),
         last_seen=row.last_seen,

@@ -21,6 +21,8 @@ export function AgentFacts({ agent }: { agent: Agent }) {
         </Pair>
         <Pair name="Folders">{agent.roots && <Lines lines={agent.roots} empty="none" />}</Pair>
         <Pair name="Variables">{agent.envNames && <Lines lines={agent.envNames} empty="none" />}</Pair>
+        <Pair name="Runs as">{agent.users && (agent.users.join(", ") || "its own user alone")}</Pair>
+        <Pair name="Pythons">{agent.pythons && <Lines lines={agent.pythons} empty="its own alone" />}</Pair>
         <Pair name="Results in">{agent.resultsUrl !== null && (agent.resultsUrl || "no default place")}</Pair>
         <Pair name="Enrolled">
           <Instant at={agent.created} />

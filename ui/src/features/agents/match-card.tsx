@@ -46,8 +46,12 @@ function Question({ view, change }: Pick<Props, "view" | "change">) {
   const [labels, setLabels] = useState(view.labels);
   const [project, setProject] = useState(view.project);
   useEffect(() => setLabels(view.labels), [view.labels]);
+  const [user, setUser] = useState(view.user);
+  const [python, setPython] = useState(view.python);
   useEffect(() => setProject(view.project), [view.project]);
-  const typed = { ...view, labels, project };
+  useEffect(() => setUser(view.user), [view.user]);
+  useEffect(() => setPython(view.python), [view.python]);
+  const typed = { ...view, labels, project, user, python };
   return (
     <Form
       className="match-question"
@@ -56,26 +60,8 @@ function Question({ view, change }: Pick<Props, "view" | "change">) {
         change(typed);
       }}
     >
-      <label className="match-field">
-        <span className="field-label">Labels</span>
-        <input
-          className="input"
-          placeholder="gpu, warehouse"
-          autoComplete="off"
-          value={labels}
-          onChange={(event) => setLabels(event.target.value)}
-        />
-      </label>
-      <label className="match-field">
-        <span className="field-label">Project</span>
-        <input
-          className="input"
-          placeholder="any"
-          autoComplete="off"
-          value={project}
-          onChange={(event) => setProject(event.target.value)}
-        />
-      </label>
+      <Text label="Labels" placeholder="gpu, warehouse" value={labels} onChange={setLabels} />
+      <Text label="Project" placeholder="any" value={project} onChange={setProject} />
       <Choice label="Run config" value={view.kind} options={KINDS} onChange={(kind) => change({ ...typed, kind })} />
       <Choice
         label="Code in"
@@ -83,10 +69,34 @@ function Question({ view, change }: Pick<Props, "view" | "change">) {
         options={STORAGES}
         onChange={(storage) => change({ ...typed, storage })}
       />
+      <Text label="User" placeholder="the agent's" value={user} onChange={setUser} />
+      <Text label="Python" placeholder="the agent's" value={python} onChange={setPython} />
       <Button type="submit" className="button primary">
         Ask
       </Button>
     </Form>
+  );
+}
+
+interface TextProps {
+  label: string;
+  placeholder: string;
+  value: string;
+  onChange: (value: string) => void;
+}
+
+function Text({ label, placeholder, value, onChange }: TextProps) {
+  return (
+    <label className="match-field">
+      <span className="field-label">{label}</span>
+      <input
+        className="input"
+        placeholder={placeholder}
+        autoComplete="off"
+        value={value}
+        onChange={(event) => onChange(event.target.value)}
+      />
+    </label>
   );
 }
 

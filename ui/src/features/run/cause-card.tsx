@@ -273,6 +273,8 @@ function WaitActions({ run, onAnywhere }: Pick<Props, "run" | "onAnywhere">) {
 
 /** Who would take this run. */
 function questionAbout({ labels, flow, runConfig }: Run) {
-  const { kind, storage } = runConfig ?? { kind: "", storage: "" };
-  return printMatch({ labels: labels.join(","), project: flow.project.name, kind, storage });
+  const { kind, storage, fields } = runConfig ?? { kind: "", storage: "", fields: [] };
+  const said = (name: string) => String(fields.find((field) => field.name === name)?.value ?? "");
+  const [user, python] = [said("user"), said("python")];
+  return printMatch({ labels: labels.join(","), project: flow.project.name, kind, storage, user, python });
 }
