@@ -123,11 +123,11 @@ class ProcessAgent(Agent):
         self._code = CodeCache(state_dir / "code")
         self._environments = Environments(state_dir / "environments", environments or NO_ENVIRONMENTS)
         self._users = RunUsers(users)
-        self._provisions = Provisions(self._environments, self._users)
         self._environment_pools = EnvironmentPools(hidden=hidden)
         self._preparations = Preparations(self, transport, self.changed.set)
         self._results_url = results_url
         self._run_keys = run_keys or RunKeys.here()
+        self._provisions = Provisions(self._environments, self._users, self._run_keys)
         place = _folder_of(results_url)
         self._sweep = None if place is None else ResultSweep(transport, place.folder, self._active_runs)
 
@@ -188,7 +188,7 @@ class ProcessAgent(Agent):
 
     @property
     def results_key_id(self) -> str:
-        return self._run_keys.id
+        return next(iter(self._run_keys.ids), "")
 
     @property
     def provided(self) -> Provided | None:

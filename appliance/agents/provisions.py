@@ -6,6 +6,7 @@ import threading
 
 from appliance.agents.environments import Environments
 from appliance.agents.pythons import NoPython
+from appliance.agents.run_keys import RunKeys
 from appliance.agents.run_users import RunUsers
 from appliance.kit import process_limits
 from appliance.protocol.agents import Provided
@@ -17,8 +18,8 @@ EVERY = 60.0
 class Provisions:
     """Those of one agent. `current` is None until the Pythons have been looked up."""
 
-    def __init__(self, environments: Environments, users: RunUsers) -> None:
-        self._environments, self._users = environments, users
+    def __init__(self, environments: Environments, users: RunUsers, keys: RunKeys) -> None:
+        self._environments, self._users, self._keys = environments, users, keys
         self._stopped = threading.Event()
         self.current: Provided | None = None
 
@@ -42,4 +43,6 @@ class Provisions:
             pythons = self._environments.pythons()
         except NoPython:  # its own does not start: runs say so
             pythons = []
-        self.current = Provided(users=self._users.usable, pythons=pythons, limits=process_limits.most())
+        self.current = Provided(
+            users=self._users.usable, pythons=pythons, limits=process_limits.most(), results_key_ids=self._keys.ids
+        )

@@ -1,10 +1,10 @@
-"""The keys with which runs seal the results that the appliance keeps: the agent derives one for each project from the site's key, which it keeps to
-itself, and hands it to a run's process together with its token."""
+"""The keys with which runs seal the results that the appliance keeps: the agent derives those of a project from the site's keys, which it keeps to
+itself, and hands them to a run's process together with its token."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -14,7 +14,8 @@ from appliance.kit.distribution import MissingExtra
 from appliance.packaging import sealing
 from appliance.packaging.sealing import BundleKey, KeyMissing
 
-_KEY, _PROJECT, _PROBLEM = "APPLIANCE_RUN_RESULTS_KEY", "APPLIANCE_RUN_PROJECT_ID", "APPLIANCE_RUN_RESULTS_PROBLEM"
+_KEY, _KEY_ID = "APPLIANCE_RUN_RESULTS_KEY", "APPLIANCE_RUN_RESULTS_KEY_ID"
+_PROJECT, _PROBLEM = "APPLIANCE_RUN_PROJECT_ID", "APPLIANCE_RUN_RESULTS_PROBLEM"
 
 
 class RunKeys:
@@ -32,9 +33,9 @@ class RunKeys:
             return cls(problem=f"Results that the appliance keeps can't be sealed or opened by runs here: {error}")
 
     @property
-    def id(self) -> str:
-        """The same for agents that can read each other's results; empty without a key."""
-        return "" if self._key is None else self._key.results_id
+    def ids(self) -> list[str]:
+        """Those of the keys, of which the first seals: agents that have it can read each other's results."""
+        return [] if self._key is None else self._key.ids
 
     def variables(self, project_id: UUID | None) -> dict[str, str]:
         """What the process of a run of this project gets in its environment, and takes out of there."""
@@ -42,25 +43,27 @@ class RunKeys:
             return {_PROBLEM: self.problem}
         if self._key is None or project_id is None:
             return {}
-        return {_KEY: self._key.for_results(project_id).hex(), _PROJECT: str(project_id)}
+        keys = " ".join(key.hex() for key in self._key.for_results(project_id))
+        return {_KEY: keys, _KEY_ID: self._key.ids[0], _PROJECT: str(project_id)}
 
 
 @dataclass(frozen=True)
 class HandedKey:
-    """The run's side: the key for the results of its project, or why there is none although there should be."""
+    """The run's side: the keys for the results of its project, or why there is none although there should be."""
 
     project_id: UUID | None = None
-    content: bytes = field(default=b"", repr=False)
+    keys: Sequence[bytes] = field(default=(), repr=False)
+    id: str = ""
     problem: str = ""
 
     @classmethod
     def take(cls, environ: MutableMapping[str, str]) -> HandedKey:
         """Remove it from the environment, which programs that a task starts inherit."""
-        key, project, problem = (environ.pop(name, "") for name in (_KEY, _PROJECT, _PROBLEM))
-        return cls(UUID(project), bytes.fromhex(key)) if key and project else cls(problem=problem)
+        keys, id, project, problem = (environ.pop(name, "") for name in (_KEY, _KEY_ID, _PROJECT, _PROBLEM))
+        return cls(UUID(project), [*map(bytes.fromhex, keys.split())], id) if keys and project else cls(problem=problem)
 
     def key(self) -> ResultKey | None:
         """None where results are not sealed. Raises DoorError."""
         if self.problem:
             raise DoorError(self.problem)
-        return None if self.project_id is None else ResultKey(self.content, self.project_id)
+        return None if self.project_id is None else ResultKey(self.keys, self.project_id, self.id)

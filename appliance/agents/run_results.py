@@ -16,7 +16,7 @@ from appliance.agents.run_secrets import PATIENCE, Stopping
 from appliance.client import results
 from appliance.client.errors import ClientError, Outage, Refused, ServerFault, TooManyRequests, Unavailable
 from appliance.client.transport import Transport
-from appliance.engine.results.doors import DoorError, Kept
+from appliance.engine.results.doors import DoorError, Kept, Key
 from appliance.engine.results.sealed import ResultKey
 from appliance.kit import clock
 from appliance.kit.backoff import delays
@@ -46,7 +46,7 @@ class RunDoor:
         return self._key
 
     def store(
-        self, location: str, content: bytes, sha256: str, *, sealed: bool, replace: bool, expires: datetime | None
+        self, location: str, content: bytes, sha256: str, *, key: Key | None, replace: bool, expires: datetime | None
     ) -> None:
         if len(content) > MOST_BYTES:
             raise DoorError(
@@ -62,7 +62,8 @@ class RunDoor:
             content=content,
             replace=replace,
             expires=expires,
-            sealed=sealed,
+            sealed=key is not None,
+            key_id="" if key is None else key.id,
         )
         self._patiently(lambda transport: results.store(transport, self._flow_run_id, request))
 

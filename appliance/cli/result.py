@@ -44,7 +44,7 @@ def list_results(project: str | None, prefix: str | None, limit: int, json_outpu
             one.project,
             one.location,
             f"{one.size:,}",
-            "sealed" if one.sealed else "",
+            f"sealed with {one.key_id or 'a key'}" if one.sealed else "",
             f"{one.flow}/{one.flow_run}" if one.flow_run else "",
             one.stored,
             one.expires or ("with its run" if one.flow_run_id else "never"),

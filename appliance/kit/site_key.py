@@ -1,4 +1,5 @@
-"""The site's key, which authors and agents have and the server does not: an age identity, in a file that a setting names.
+"""The site's keys, which authors and agents have and the server does not: age identities, in a file that a setting names. The first one seals; all of
+them open, so that another can be put first without losing what is sealed already.
 
 What is derived from it says nothing about it, and is another one for each purpose. Deriving needs no library.
 """
@@ -16,13 +17,19 @@ from appliance.kit import env
 SETTING = f"{env.BUNDLE_KEY}_FILE"
 _LINE = "AGE-SECRET-KEY-"
 _RESULTS = b"appliance: the results of a project, 1\0"
-_RESULTS_ID = b"appliance: which key seals results, 1"
+_ID = b"appliance: which key seals results, 1"
 
 
-def read(environ: Mapping[str, str] | None = None) -> str | None:
-    """The identity, as text; empty if what is set has none, None if nothing is set. Raises ValueError if the file can't be read."""
-    lines = [line.strip() for line in _text(os.environ if environ is None else environ).splitlines()]
-    return next((line for line in lines if line.startswith(_LINE)), "") if any(lines) else None
+def read(environ: Mapping[str, str] | None = None) -> list[str] | None:
+    """The identities, as texts; none if what is set has none, None if nothing is set. Raises ValueError if the file can't be read."""
+    text = _text(os.environ if environ is None else environ)
+    return identities(text) if text.strip() else None
+
+
+def identities(text: str) -> list[str]:
+    """Those in the text of a key file, in its order, each once."""
+    lines = (line.strip() for line in text.splitlines())
+    return list(dict.fromkeys(line for line in lines if line.startswith(_LINE)))
 
 
 def hold(environ: MutableMapping[str, str]) -> None:
@@ -49,6 +56,6 @@ def results_key(identity: str, project_id: UUID) -> bytes:
     return derived(identity, _RESULTS + project_id.bytes)
 
 
-def results_key_id(identity: str) -> str:
+def key_id(identity: str) -> str:
     """What distinguishes this key from others, for the server, too."""
-    return derived(identity, _RESULTS_ID).hex()[:16]
+    return derived(identity, _ID).hex()[:16]

@@ -83,7 +83,10 @@ class BundleStorage:
         """The message that stores it."""
         data = self.packed()
         sha256 = hashlib.sha256(data).hexdigest()
-        return PutBundle(project=project, digest=self.digest, sha256=sha256, sealed=self.key is not None, content=data)
+        key_id = "" if self.key is None else self.key.ids[0]
+        return PutBundle(
+            project=project, digest=self.digest, sha256=sha256, sealed=self.key is not None, key_id=key_id, content=data
+        )
 
     @classmethod
     def fetch(cls, document: dict[str, Any], folder: Path, access: Access) -> None:
@@ -116,7 +119,7 @@ class BundleStorage:
             actual = fetched.listed(code, folder)
         except (KeyMissing, MissingExtra, OSError, KeyError, ValueError) as error:
             raise CodeMissing(str(error) if isinstance(error, KeyMissing) else _differs(code)) from error
-        if key.name(archive.encoded({**actual.files, actual.path: actual.sha256})) != code.digest:
+        if not key.has_named(code.digest, archive.encoded({**actual.files, actual.path: actual.sha256})):
             raise CodeMissing(_differs(code))
         return fetched.placed(actual, folder)
 

@@ -25,6 +25,7 @@ class Provided(msgspec.Struct, kw_only=True):
         str
     ] = []  # what `python` may be there: versions such as 3.12, and paths; empty: it makes no environments
     limits: dict[str, int] = {}  # the most that each of `limits` may be there; one that is not here is not bounded
+    results_key_ids: list[str] = []  # which keys open results there: the one that seals them, and older ones
 
 
 class Enrol(Message, kw_only=True):

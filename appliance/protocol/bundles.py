@@ -36,6 +36,7 @@ class PutBundle(Message, kw_only=True):
     digest: str
     sha256: str
     sealed: bool = False
+    key_id: str = ""  # which key has sealed them
     content: bytes = msgspec.field()  # in JSON, base64
 
     def __repr__(self) -> str:
@@ -54,6 +55,7 @@ class BundleView(Answer, kw_only=True):
     created_by: str
     used: datetime
     versions: int = 0
+    key_id: str | None = None  # which key has sealed it; null: it is not sealed, or nobody said
 
 
 class TakeBundle(Message, kw_only=True):

@@ -25,6 +25,7 @@ class StoreResult(Message, kw_only=True):
     replace: bool = False
     expires: datetime | None = None
     sealed: bool = False
+    key_id: str = ""  # which key has sealed them
 
     def __repr__(self) -> str:
         return f"StoreResult(attempt={self.attempt}, location={self.location!r})"
@@ -78,6 +79,7 @@ class KeptResultView(Answer, kw_only=True):
     stored: datetime
     expires: datetime | None
     sealed: bool = False
+    key_id: str | None = None  # which key has sealed it; null: it is not sealed, or nobody said
     flow_run: str | None = None
     flow_id: UUID | None = None
     flow: str | None = None

@@ -129,7 +129,7 @@ def sealed(sites: Sites, folder: Path) -> ApplianceResult:
     """The same with a key, so that the server gets nothing that it can read."""
     work = result_doors.begun(sites.database, project=folder.name)
     assert work.project_id is not None
-    key = HandedKey(UUID(str(work.project_id)), b"k" * 32)
+    key = HandedKey(UUID(str(work.project_id)), [b"k" * 32])
     doors.connect(result_doors.door(work, sites.appliance, key=key))
     return ApplianceResult()
 

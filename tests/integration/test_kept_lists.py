@@ -17,11 +17,11 @@ from tests.integration.result_doors import begun, request, stored
 from tests.integration.server_fixtures import Site, listening
 
 CONTENT = b"\x00what nobody is to see"
-BUNDLES = """{ bundles { items { projectName digest size sealed versionCount usedBy { flowName } userCount } next }
+BUNDLES = """{ bundles { items { projectName digest size sealed keyId versionCount usedBy { flowName } userCount } next }
   keptTotals { bundles { count bytes } results { count bytes } mostBytesOfResult mostBytesOfRun mostBytesOfProject } }"""
 RESULTS = """query($project: String, $prefix: String, $first: Int, $after: String) {
   keptResults(project: $project, prefix: $prefix, first: $first, after: $after) {
-    items { id projectName flowRunId flowRunName flowName location size sealed expires } next } }"""
+    items { id projectName flowRunId flowRunName flowName location size sealed keyId expires } next } }"""
 
 
 @pytest.fixture
@@ -30,10 +30,19 @@ def kept(site: Site) -> Site:
     database = site.database
     for project in ("demo", "another"):
         work = begun(database, project=project)
-        stored(database, work, f"2026/01/31/{work.flow_run_id}/x.pack", CONTENT, sealed=project == "demo")
+        stored(
+            database,
+            work,
+            f"2026/01/31/{work.flow_run_id}/x.pack",
+            CONTENT,
+            sealed=project == "demo",
+            key_id="k1" if project == "demo" else "",
+        )
         kept_results.store(database, work.flow_run_id, request("targets/100%_a", CONTENT))
     digest = "d" * 64
-    bundle = PutBundle(project="demo", digest=digest, sha256=sha256(CONTENT).hexdigest(), content=CONTENT, sealed=True)
+    bundle = PutBundle(
+        project="demo", digest=digest, sha256=sha256(CONTENT).hexdigest(), content=CONTENT, sealed=True, key_id="k2"
+    )
     bundles.put(database, builders.ALICE, bundle)
     storage = {"type": "bundle", "path": "etl.py", "flow": "etl", "sha256": digest, "digest": digest}
     for name in ("one", "two", "one"):
@@ -45,6 +54,7 @@ def test_graphql_lists_code_with_the_flows_that_use_it(kept: Site) -> None:
     found = kept.data(BUNDLES, "admin")
     (bundle,) = found["bundles"]["items"]
     assert (bundle["projectName"], bundle["digest"], bundle["sealed"]) == ("demo", "d" * 64, True)
+    assert bundle["keyId"] == "k2"
     assert (bundle["size"], bundle["usedBy"]) == (len(CONTENT), [{"flowName": "one"}, {"flowName": "two"}])
     assert (bundle["userCount"], found["bundles"]["next"]) == (2, None)
     assert found["keptTotals"]["results"] == {"count": 4, "bytes": 4 * len(CONTENT)}
@@ -57,6 +67,7 @@ def test_results_are_listed_by_project_and_by_the_beginning_of_their_location(ke
         *(("another", "targ"), ("another", "2026"), ("demo", "targ"), ("demo", "2026")),
     ]
     assert [one["sealed"] for one in every] == [False, False, False, True]
+    assert [one["keyId"] for one in every] == [None, None, None, "k1"]
     assert [(one["flowRunName"] is None, one["flowName"]) for one in every[:2]] == [(True, None), (False, "etl")]
     first = kept.data(RESULTS, "admin", project="demo", first=1)["keptResults"]
     rest = kept.data(RESULTS, "admin", project="demo", first=1, after=first["next"])["keptResults"]
@@ -97,7 +108,7 @@ def test_the_command_line_lists_and_deletes(
         assert invoke(["result", "list"]) == 0
         lines = capsys.readouterr().out.splitlines()
         assert lines[0].split()[:3] == ["PROJECT", "LOCATION", "BYTES"] and len(lines) == 5
-        assert "sealed" in lines[4] and "etl/" in lines[4] and "with its run" in lines[4]
+        assert "sealed with k1" in lines[4] and "etl/" in lines[4] and "with its run" in lines[4]
         assert invoke(["result", "list", "--project", "demo", "--prefix", "targets/", "--json"]) == 0
         (found,) = json.loads(capsys.readouterr().out)
         assert found["location"] == "targets/100%_a" and "content" not in found

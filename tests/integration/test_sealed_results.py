@@ -121,7 +121,7 @@ def test_a_run_goes_on_only_where_the_key_is(
         assert reading.state_type == "FAILED"
         view = flow_runs.get(server.client, waiting)
         assert (view.state_type, view.wait_code) == ("SCHEDULED", "no_results")
-        assert "sealed with a key that only agent north has, which does not take it now. Start agent north again" in (
+        assert f"sealed with key {key.ids[0]} that only agent north has, which does not take it now. Start agent " in (
             view.wait_reason or ""
         )
     with host(server, tmp_path / "south", RunKeys(key), warm=False):
@@ -130,6 +130,46 @@ def test_a_run_goes_on_only_where_the_key_is(
         assert server.ended(server.create("reading")).state == "Success"
     assert [(tmp_path / f"{waiting}.{task}").read_text().split() for task in ("extract", "large")] == [["1"], ["1"]]
     assert (tmp_path / f"{moved}.extract").read_text().split() == ["1", "2"]
+
+
+def test_another_key_seals_from_now_on_and_what_the_old_one_sealed_is_opened_until_that_goes(
+    server: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "site.key"
+    monkeypatch.setenv(sealing.SETTING, str(file))
+    old = sealing.new_key(file).ids[0]
+    first, second = server.create("sealing"), server.create("sealing")
+    with host(server, tmp_path / "north", RunKeys.here()):
+        assert server.ended(first).state == server.ended(second).state == "Failed"
+    assert invoke(["restart", str(first)]) == invoke(["restart", str(second)]) == 0
+
+    assert invoke(["bundle", "key", "add", str(file)]) == invoke(["bundle", "key", "switch", str(file)]) == 0
+    new, kept = (key.id for key in sealing.keys_in(file))
+    assert kept == old
+    with host(server, tmp_path / "south", RunKeys.here()):
+        assert server.ended(first).state == server.ended(second).state == "Success"
+        third = server.create("sealing")
+        assert server.ended(third).state == "Failed"
+    for run in (first, second, third):
+        of_run, _ = results.page(server.client, "p")
+        sealed_with = {one.key_id for one in of_run if one.flow_run_id == run}
+        assert sealed_with == ({new} if run == third else {old, new})
+    assert [(tmp_path / f"{first}.{task}").read_text().split() for task in ("extract", "large")] == [["1"], ["1"]]
+    assert ApplianceResult().read("shared.pickle") == "a confidential word"
+
+    assert invoke(["restart", str(third)]) == 0
+    assert invoke(["bundle", "key", "remove", str(file), new, "--yes"]) == 2, "it is the one that seals"
+    (tmp_path / "late.key").write_text(next(line for line in file.read_text().splitlines()[::-1] if line[0] == "A"))
+    monkeypatch.setenv(sealing.SETTING, str(tmp_path / "late.key"))
+    with host(server, tmp_path / "west", RunKeys.here()):
+        view = server.until(third, lambda view: view.wait_code == "no_results")
+    assert f"sealed with key {new} that only agent south has" in (view.wait_reason or "")
+    monkeypatch.setenv(sealing.SETTING, str(file))
+    assert invoke(["bundle", "key", "remove", str(file), old, "--yes"]) == 0
+    with host(server, tmp_path / "east", RunKeys.here()):
+        assert server.ended(third).attempt == 2
+    [left] = sealing.keys_in(file)
+    assert (left.id, left.seals) == (new, True)
 
 
 def what_the_server_has_says_nothing(database_url: str) -> None:

@@ -90,7 +90,7 @@ class ApplianceResult(Result):
             if key is not None:
                 content = key.seal(location, content)
             sha256 = hashlib.sha256(content).hexdigest()
-            door.store(location, content, sha256, sealed=key is not None, replace=replace, expires=expires)
+            door.store(location, content, sha256, key=key, replace=replace, expires=expires)
         except DoorError as error:
             raise self.trouble("written to", location, _clause(error)) from None
 

@@ -21,7 +21,10 @@ class Kept(NamedTuple):
 
 
 class Key(Protocol):
-    """Seals and opens results of one project, each at its location."""
+    """Seals and opens results of one project, each at its location. `id` says which key it is."""
+
+    @property
+    def id(self) -> str: ...
 
     def seal(self, location: str, content: bytes) -> bytes: ...
 
@@ -36,8 +39,9 @@ class Door(Protocol):
         """The key for the results of the project, of which a run knows its own only; None if there is none."""
 
     def store(
-        self, location: str, content: bytes, sha256: str, *, sealed: bool, replace: bool, expires: datetime | None
-    ) -> None: ...
+        self, location: str, content: bytes, sha256: str, *, key: Key | None, replace: bool, expires: datetime | None
+    ) -> None:
+        """`key` has sealed the content; None: it is not sealed."""
 
     def read(self, location: str, project: str | None) -> Kept | None:
         """None if there is nothing."""

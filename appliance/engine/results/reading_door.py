@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from appliance.engine.results.doors import DoorError, Kept
+from appliance.engine.results.doors import DoorError, Kept, Key
 from appliance.engine.results.sealed import ResultKey, key_here
 
 
@@ -16,7 +16,7 @@ class ReadingDoor:
         return None if project_id is None else key_here(project_id)
 
     def store(
-        self, location: str, content: bytes, sha256: str, *, sealed: bool, replace: bool, expires: datetime | None
+        self, location: str, content: bytes, sha256: str, *, key: Key | None, replace: bool, expires: datetime | None
     ) -> None:
         raise DoorError("Only runs store results.")
 

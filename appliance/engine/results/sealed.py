@@ -6,6 +6,8 @@ The form is a byte with its version, a nonce, and what AES-GCM makes of the cont
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -36,38 +38,37 @@ class NoKey(DoorError):
 
 
 class ResultKey:
-    """Seals and opens the results of one project."""
+    """Seals the results of one project with the first of its keys, and opens those of all."""
 
-    def __init__(self, key: bytes, project_id: UUID) -> None:
-        """`key` has 32 bytes. Raises DoorError if the library for it is missing."""
+    def __init__(self, keys: Sequence[bytes], project_id: UUID, id: str = "") -> None:
+        """Each key has 32 bytes; `id` is what others call the first. Raises DoorError if the library for them is missing."""
         if not is_installed("cryptography"):
             raise DoorError(f"sealed results need the library cryptography; run: {install('sealing')}")
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # not loaded where nothing is sealed
 
-        self._cipher: AESGCM = AESGCM(key)
+        self.id = id
+        self._ciphers: list[AESGCM] = list(map(AESGCM, keys))
         self._project_id = project_id
 
     def seal(self, location: str, content: bytes) -> bytes:
-        """The content as bytes that only this key opens, at this location."""
+        """The content as bytes that only the first key opens, at this location."""
         nonce = os.urandom(_NONCE_BYTES)  # random ones stay distinct for far more results than a project ever has
-        return b"".join((_VERSION, nonce, self._cipher.encrypt(nonce, content, self._place(location))))
+        return b"".join((_VERSION, nonce, self._ciphers[0].encrypt(nonce, content, self._place(location))))
 
     def open(self, location: str, sealed: bytes) -> bytes:
-        """The content. Raises NoKey for anything that this key has not sealed for this location."""
+        """The content. Raises NoKey for anything that none of the keys has sealed for this location."""
         from cryptography.exceptions import InvalidTag
 
         view = memoryview(sealed)
         if len(view) >= OVERHEAD and view[:1] != _VERSION:
             raise NoKey("it is sealed in a way that this release does not know; upgrade appliance-flows")
-        try:
-            if len(view) < OVERHEAD:
-                raise InvalidTag
-            return self._cipher.decrypt(bytes(view[1:13]), view[13:], self._place(location))
-        except InvalidTag:
-            raise NoKey(
-                f"it was sealed with another key than the one in {SETTING}, or for another location, or was changed; "
-                "give the agent the key with which it was sealed, or delete the result"
-            ) from None
+        for cipher in self._ciphers if len(view) >= OVERHEAD else ():
+            with suppress(InvalidTag):
+                return cipher.decrypt(bytes(view[1:13]), view[13:], self._place(location))
+        raise NoKey(
+            f"it was sealed with a key that is not in {SETTING}, or for another location, or was changed; "
+            "give the agent the key with which it was sealed, or delete the result"
+        )
 
     def _place(self, location: str) -> bytes:
         """All parts but the last have a fixed length."""
@@ -77,7 +78,9 @@ class ResultKey:
 def key_here(project_id: UUID) -> ResultKey | None:
     """The key for the results of a project, from the setting of this process; None without one. Raises DoorError."""
     try:
-        identity = site_key.read()
+        identities = site_key.read()
     except ValueError as error:
         raise DoorError(str(error)) from None
-    return None if identity is None else ResultKey(site_key.results_key(identity, project_id), project_id)
+    if identities is None:
+        return None
+    return ResultKey([site_key.results_key(identity, project_id) for identity in identities], project_id)

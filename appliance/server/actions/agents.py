@@ -115,6 +115,7 @@ def _provided(said: Provided) -> JsonDocument:
         users=[clean(user, 255) for user in said.users],
         pythons=[clean(python, _LONGEST_PATH) for python in said.pythons],
         limits={clean(name, 40): most for name, most in said.limits.items()},
+        results_key_ids=[clean(id, 32) for id in said.results_key_ids[:_MOST_PROVIDED]],
     )
     document: JsonDocument = msgspec.to_builtins(cleaned)
     return document

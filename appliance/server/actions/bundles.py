@@ -88,6 +88,7 @@ def put(db: Database, actor: Actor, request: PutBundle, *, now: datetime | None 
                 "sha256": request.sha256,
                 "size": size,
                 "sealed": request.sealed,
+                "key_id": clean(request.key_id, 32) or None,
                 "created": now,
                 "created_by": clean(actor.name, 200),
                 "used": now,

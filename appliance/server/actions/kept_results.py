@@ -40,6 +40,7 @@ from appliance.server.db.writes import usage as write_usage
 from appliance.server.domain.quotas import RESULT, RESULTS_OF_RUN, ROW
 from appliance.server.domain.rules import Rules
 from appliance.server.domain.run_protocol import may_use_results
+from appliance.server.domain.sanitize import clean
 from appliance.server.errors import Conflict, Invalid, NoResult, NotFound, ResultsDoorClosed
 from appliance.server.events.outbox import announce
 
@@ -97,7 +98,7 @@ def store(db: Database, flow_run_id: UUID, request: StoreResult, *, now: datetim
                 session,
                 {
                     "id": result_id, "project_id": project_id, "flow_run_id": owner, "location": request.location,
-                    "sha256": request.sha256, "size": size, "sealed": request.sealed, "stored": now, "expires": expires,
+                    "sha256": request.sha256, "size": size, "sealed": request.sealed, "key_id": clean(request.key_id, 32) or None, "stored": now, "expires": expires,
                     "content": request.content,
                 },
             )  # fmt: skip

@@ -57,6 +57,7 @@ def view(row: BundleRow) -> BundleView:
         digest=row.digest,
         size=row.size,
         sealed=row.sealed,
+        key_id=row.key_id,
         created=row.created,
         created_by=row.created_by,
         used=row.used,

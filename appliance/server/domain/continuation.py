@@ -16,6 +16,8 @@ from appliance.protocol.reuse import Link, TaskGraph, TaskKey, to_repeat
 from appliance.protocol.states import TERMINAL
 
 _FOLDER, _HOST, _KEY = "folder:", "host:", "key:"
+_MOST_KEYS = 4
+"""Of one agent: a site has more than two only while it gives up the oldest."""
 KEPT_HERE = "appliance:"
 """The address of results that the server keeps itself."""
 _CLEANUP = "ResourceCleanup"
@@ -40,6 +42,9 @@ class SpeakingAgent(Protocol):
 
     @property
     def results_key_id(self) -> str | None: ...
+
+    @property
+    def provided(self) -> JsonDocument | None: ...
 
 
 class TaskRow(Protocol):
@@ -68,17 +73,26 @@ def places_of(agent: SpeakingAgent) -> tuple[str, ...]:
     """The places of results that the agent's runs can read and some others can't. One of an earlier release doesn't say."""
     if agent.results_url is None:
         return ()
-    return _places(agent.results_id, agent.host, agent.results_key_id)
+    return _places(agent.results_id, agent.host, _keys_of(agent))
 
 
-def _places(results_id: object, host: object, key: object) -> tuple[str, ...]:
-    """The folder, the host, what is sealed with the key, and all combinations, for runs that need several."""
-    places = [f"{kind}{name}" for kind, name in ((_FOLDER, results_id), (_HOST, host), (_KEY, key)) if name]
+def _keys_of(agent: SpeakingAgent) -> list[str]:
+    """Those with which its runs open results, the one that seals them first."""
+    more: list[str] = (agent.provided or {}).get("results_key_ids") or []
+    own = [agent.results_key_id] if agent.results_key_id else []
+    return list(dict.fromkeys([*own, *more]))[:_MOST_KEYS]
+
+
+def _places(results_id: object, host: object, keys: Iterable[str]) -> tuple[str, ...]:
+    """The folder, the host, what is sealed with each of the keys, and all combinations, for runs that need several."""
+    named = ((_FOLDER, results_id), (_HOST, host), *((_KEY, key) for key in sorted(keys)))
+    places = [f"{kind}{name}" for kind, name in named if name]
     return tuple(" ".join(some) for size in range(1, len(places) + 1) for some in combinations(places, size))
 
 
 def _places_at(origin: JsonDocument) -> tuple[str, ...]:
-    return _places(origin.get("results_id"), origin.get("host"), origin.get("results_key_id"))
+    own = [origin["results_key_id"]] if origin.get("results_key_id") else []
+    return _places(origin.get("results_id"), origin.get("host"), origin.get("results_key_ids") or own)
 
 
 def origin_of(agent: SpeakingAgent) -> JsonDocument | None:
@@ -91,6 +105,7 @@ def origin_of(agent: SpeakingAgent) -> JsonDocument | None:
         "results_url": agent.results_url,
         "results_id": agent.results_id,
         **({"results_key_id": agent.results_key_id} if agent.results_key_id else {}),
+        **({"results_key_ids": keys} if len(keys := _keys_of(agent)) > 1 else {}),
     }
 
 

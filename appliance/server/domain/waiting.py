@@ -294,7 +294,8 @@ def _without_results(place: str, situation: Situation) -> str:
         do = f"Start agent {names[0]} again, or give it the run's labels"
     where = f"in a folder that {who} can read"
     if place.startswith("key:"):
-        where = f"sealed with a key that {who} {'have' if len(names) > 1 else 'has'}"
+        key = place.removeprefix("key:").partition(" ")[0]
+        where = f"sealed with key {key} that {who} {'have' if len(names) > 1 else 'has'}"
         do = do if names else "Set APPLIANCE_BUNDLE_KEY_FILE to that key for an agent"
     return (
         f"The run goes on from results {where}, which does not take it now. {do}, or continue the run anywhere: "

@@ -14,7 +14,7 @@ from appliance.agents.run_keys import HandedKey, RunKeys
 from appliance.core.errors import ResultError
 from appliance.engine.results import doors, sealed
 from appliance.engine.results.appliance import ApplianceResult
-from appliance.engine.results.doors import DoorError, Kept
+from appliance.engine.results.doors import DoorError, Kept, Key
 from appliance.engine.results.run_packs import RunPacks
 from appliance.engine.results.sealed import NoKey, ResultKey
 from appliance.kit import site_key
@@ -39,9 +39,9 @@ class Server:
         return self.handed.key()
 
     def store(
-        self, location: str, content: bytes, sha256: str, *, sealed: bool, replace: bool, expires: datetime | None
+        self, location: str, content: bytes, sha256: str, *, key: Key | None, replace: bool, expires: datetime | None
     ) -> None:
-        self.kept[location] = Kept(sha256, content, sealed, self.project)
+        self.kept[location] = Kept(sha256, content, key is not None, self.project)
 
     def read(self, location: str, project: str | None) -> Kept | None:
         return self.kept.get(location)
@@ -112,7 +112,7 @@ def test_what_was_kept_before_there_was_a_key_stays_readable(server: Server, key
             "none",
             "it is sealed, and there is no key here to open it; set APPLIANCE_BUNDLE_KEY_FILE to the site's key file",
         ),
-        ("other", "it was sealed with another key than the one in APPLIANCE_BUNDLE_KEY_FILE"),
+        ("other", "it was sealed with a key that is not in APPLIANCE_BUNDLE_KEY_FILE"),
     ],
 )
 def test_without_the_key_it_is_refused_in_one_sentence(
@@ -146,7 +146,7 @@ def test_the_keys_of_projects_differ_and_say_nothing_of_the_sites(tmp_path: Path
     mine, theirs = keys.variables(PROJECT), keys.variables(another)
     assert mine["APPLIANCE_RUN_RESULTS_KEY"] != theirs["APPLIANCE_RUN_RESULTS_KEY"]
     secret = (tmp_path / "site.key").read_text().split()[-1]
-    assert all(secret not in value for value in (*mine.values(), keys.id))
+    assert all(secret not in value for value in (*mine.values(), *keys.ids))
     content = ResultKey(site.for_results(PROJECT), PROJECT).seal("x", b"content")
     with pytest.raises(NoKey):
         ResultKey(site.for_results(another), another).open("x", content)
@@ -158,7 +158,7 @@ def test_the_process_takes_its_key_out_of_the_environment(keys: dict[str, RunKey
     environ = {"OTHER": "stays", **keys["site"].variables(PROJECT)}
     handed = HandedKey.take(environ)
     assert environ == {"OTHER": "stays"}
-    assert handed.content.hex() not in repr(handed) and handed.key() is not None
+    assert handed.keys[0].hex() not in repr(handed) and handed.key() is not None
     assert HandedKey.take({}).key() is None
 
 
@@ -166,7 +166,7 @@ def test_an_agent_whose_key_cannot_be_used_keeps_nothing_unsealed(server: Server
     (tmp_path / "bad.key").write_text("no key")
     for name, why in (("gone.key", "can't be read: No such file"), ("bad.key", "without a valid key")):
         keys = RunKeys.here({sealing.SETTING: str(tmp_path / name)})
-        assert keys.id == "" and why in keys.problem
+        assert keys.ids == [] and why in keys.problem
         server.use(keys)
         with pytest.raises(
             ResultError,
@@ -182,7 +182,7 @@ def test_an_agent_that_becomes_another_user_holds_the_key_before(tmp_path: Path)
     environ = {sealing.SETTING: str(tmp_path / "site.key")}
     site_key.hold(environ)
     (tmp_path / "site.key").unlink()
-    assert sealing.SETTING not in environ and RunKeys.here(environ).id == RunKeys(site).id
+    assert sealing.SETTING not in environ and RunKeys.here(environ).ids == RunKeys(site).ids
     gone = {sealing.SETTING: str(tmp_path / "site.key")}
     site_key.hold(gone)
     assert "can't be read" in RunKeys.here(gone).problem, "the agent says so"

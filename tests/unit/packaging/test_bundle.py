@@ -186,6 +186,39 @@ def test_a_new_key_is_for_its_owner_alone_and_never_replaces_one(tmp_path: Path)
     assert key.name(b"content") == key.name(b"content") != sealing.new_key(tmp_path / "2").name(b"content")
 
 
+def test_another_key_makes_one_more_version_and_the_old_one_still_opens(
+    project: Path,
+    tmp_path: Path,
+    key: sealing.BundleKey,
+    serve: Callable[[bytes], Access],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file, before = tmp_path / "site.key", bundle(project)
+    file.chmod(0o640)
+    sealing.add_key(file)
+    old, new = sealing.keys_in(file)
+    assert (old.id, old.seals, new.seals) == (key.ids[0], True, False)
+    assert bundle(project).describe() == before.describe() and bundle(project).upload("p").key_id == old.id
+    sealing.switch_key(file)
+    assert [one.id for one in sealing.keys_in(file)] == [new.id, old.id]
+    assert file.stat().st_mode & 0o777 == 0o640 and sorted(tmp_path.glob(".site*")) == []
+    after = bundle(project)
+    assert after.digest != before.digest and after.describe() == bundle(project).describe()
+    assert after.upload("p").key_id == new.id
+    for number, made in enumerate((before, after)):
+        place = fetched(made.describe(), tmp_path / str(number), serve(made.packed()))
+        assert loading.load_flow(place).name == "totals"
+    for id, why in (("0" * 16, "has no key 0000"), (new.id, "is the one that seals")):
+        with pytest.raises(sealing.KeyMissing, match=why):
+            sealing.remove_key(file, id)
+    sealing.remove_key(file, old.id)
+    with pytest.raises(CodeMissing, match="sealed with another key than this agent's"):
+        fetched(before.describe(), tmp_path / "gone", serve(before.packed()))
+    (tmp_path / "none.key").write_text("# nothing\n")
+    with pytest.raises(sealing.KeyMissing, match="without a valid key"):
+        sealing.add_key(tmp_path / "none.key")
+
+
 @pytest.mark.parametrize(
     ("error", "kind"),
     [

@@ -11,6 +11,7 @@ from appliance.protocol.reuse import TaskKey
 from appliance.server.domain.continuation import (
     Plan,
     RecordedTask,
+    origin_of,
     place_in_words,
     places_of,
     plan,
@@ -26,6 +27,7 @@ class Speaking:
     results_url: str | None
     results_id: str | None
     results_key_id: str | None = None
+    provided: dict[str, Any] | None = None
 
 
 FOLDER = "file:///data/results"
@@ -107,6 +109,20 @@ def test_a_run_that_needs_what_is_sealed_and_a_folder_needs_both() -> None:
     found = planned({1: origin}, edges="ac bc", a=stored(), b=stored("appliance:"), c=FAILED)
     assert found.place in places_of(Speaking("north", "n", FOLDER, "1", "k"))
     assert found.place not in places_of(Speaking("north", "n", FOLDER, "1"))
+
+
+def test_a_run_that_needs_what_two_keys_have_sealed_needs_an_agent_with_both() -> None:
+    south = Speaking("south", "s", FOLDER, None, "new", {"results_key_ids": ["new", "b-old"]})
+    origin = origin_of(south)
+    assert origin is not None and origin["results_key_ids"] == ["new", "b-old"]
+    before = {**NORTH, "results_key_id": "b-old"}
+    values = {"a": stored("appliance:"), "b": stored("appliance:", attempt=2), "c": FAILED}
+    found = planned({1: before, 2: origin}, edges="ac bc", **values)
+    assert (found.place, found.elsewhere) == ("key:b-old key:new", frozenset())
+    assert found.place in places_of(south)
+    assert found.place not in places_of(Speaking("north", "n", FOLDER, None, "new"))
+    many = [f"k{number}" for number in range(9)]
+    assert len(places_of(Speaking("x", "n", FOLDER, "1", "k0", {"results_key_ids": many}))) == 2**6 - 1
 
 
 def test_who_can_read_what_is_sealed_is_said_with_what_to_do() -> None:

@@ -611,6 +611,7 @@ export type BundlesQuery = {
       digest: string;
       size: number;
       sealed: boolean;
+      keyId: string | null;
       created: string;
       createdBy: string;
       versionCount: number;
@@ -629,7 +630,7 @@ export type BundlesQueryVariables = {
 };
 
 export const BundlesDocument: Document<BundlesQuery, BundlesQueryVariables> = {
-  text: "query Bundles($after:String){bundles(first:50 after:$after){items{id projectName digest size sealed created createdBy versionCount usedBy{flowId flowName}userCount}next}}",
+  text: "query Bundles($after:String){bundles(first:50 after:$after){items{id projectName digest size sealed keyId created createdBy versionCount usedBy{flowId flowName}userCount}next}}",
 };
 
 export type CancelJobMutation = {
@@ -1326,6 +1327,7 @@ export type KeptResultsQuery = {
       location: string;
       size: number;
       sealed: boolean;
+      keyId: string | null;
       stored: string;
       expires: string | null;
     }[];
@@ -1340,7 +1342,7 @@ export type KeptResultsQueryVariables = {
 };
 
 export const KeptResultsDocument: Document<KeptResultsQuery, KeptResultsQueryVariables> = {
-  text: "query KeptResults($project:String$prefix:String$after:String){keptResults(project:$project prefix:$prefix first:50 after:$after){items{id projectName flowRunId flowRunName flowId flowName location size sealed stored expires}next}}",
+  text: "query KeptResults($project:String$prefix:String$after:String){keptResults(project:$project prefix:$prefix first:50 after:$after){items{id projectName flowRunId flowRunName flowId flowName location size sealed keyId stored expires}next}}",
 };
 
 export type KeptTotalsQuery = {

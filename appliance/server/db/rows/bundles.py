@@ -18,6 +18,7 @@ class BundleRow(RowType):
     digest: str
     size: int
     sealed: bool
+    key_id: str | None
     created: datetime
     created_by: str
     used: datetime
@@ -64,6 +65,7 @@ class NewBundle(TypedDict):
     sha256: str
     size: int
     sealed: bool
+    key_id: str | None
     created: datetime
     created_by: str
     used: datetime

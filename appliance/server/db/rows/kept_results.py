@@ -41,6 +41,7 @@ class KeptResultRow(RowType):
     sha256: str
     size: int
     sealed: bool
+    key_id: str | None
     stored: datetime
     expires: datetime | None
 
@@ -55,6 +56,7 @@ class NewResult(TypedDict):
     sha256: str
     size: int
     sealed: bool
+    key_id: str | None
     stored: datetime
     expires: datetime | None
     content: bytes

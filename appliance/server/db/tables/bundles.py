@@ -23,6 +23,7 @@ class Bundle(SQLModel, table=True):
     sha256: str = Field(max_length=64)  # of the bytes
     size: int = Field(sa_type=Whole)
     sealed: bool
+    key_id: str | None = Field(default=None, max_length=32)  # which key has sealed it, as who registered it said
     created: datetime = Field(sa_type=Time)
     created_by: str = Field(default="", max_length=200)
     used: datetime = Field(sa_type=Time, index=True)  # when someone who registers last asked for it

@@ -30,6 +30,7 @@ class KeptResult(SQLModel, table=True):
     sha256: str = Field(max_length=64)
     size: int = Field(sa_type=Whole)
     sealed: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    key_id: str | None = Field(default=None, max_length=32)  # which key has sealed it, as the run said
     stored: datetime = Field(sa_type=Time)
     expires: datetime | None = Field(default=None, sa_type=Time, index=True)
     content: bytes = Field(sa_type=LargeBinary)

@@ -17,6 +17,7 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.kept_results import KeptResult
 from appliance.server.db.writes import usage as usage_of_runs
 from appliance.server.domain.quotas import ROW
+from appliance.server.domain.sanitize import clean
 
 _result = table(KeptResult)
 _AT_ONCE = 20
@@ -36,7 +37,8 @@ def add(session: Session, row: NewResult) -> None:
 def replace(session: Session, id: UUID, request: StoreResult, now: datetime, expires: datetime | None) -> None:
     """Give a result other bytes."""
     changed = {
-        "content": request.content, "sha256": request.sha256, "size": len(request.content), "sealed": request.sealed, "stored": now,
+        "content": request.content, "sha256": request.sha256, "size": len(request.content), "sealed": request.sealed,
+        "key_id": clean(request.key_id, 32) or None, "stored": now,
         "expires": expires,
     }  # fmt: skip
     session.connection().execute(update(_result).where(_result.c.id == id).values(**changed))

@@ -26,6 +26,7 @@ class Bundle:
     digest: str
     size: BigInt = strawberry.field(description="In bytes.")
     sealed: bool
+    key_id: str | None = strawberry.field(description="Which key has sealed it; null: none, or nobody said.")
     created: datetime
     created_by: str
     used: datetime = strawberry.field(description="When someone who registers flows last asked for it.")
@@ -51,6 +52,7 @@ class KeptResult:
     location: str
     size: BigInt = strawberry.field(description="In bytes.")
     sealed: bool
+    key_id: str | None = strawberry.field(description="Which key has sealed it; null: none, or nobody said.")
     stored: datetime
     expires: datetime | None = strawberry.field(description="Null: with its run, or never.")
 
@@ -95,6 +97,7 @@ def bundle(row: BundleRow, uses: Sequence[BundleFlow]) -> Bundle:
         digest=row.digest,
         size=BigInt(row.size),
         sealed=row.sealed,
+        key_id=row.key_id,
         created=row.created,
         created_by=row.created_by,
         used=row.used,
@@ -115,6 +118,7 @@ def kept_result(row: KeptResultRow) -> KeptResult:
         location=row.location,
         size=BigInt(row.size),
         sealed=row.sealed,
+        key_id=row.key_id,
         stored=row.stored,
         expires=row.expires,
     )

@@ -3,6 +3,7 @@ import type { Bundle } from "../../api/kept";
 import { counted } from "../../lib/counted";
 import { bytesInWords } from "../../lib/kept";
 import { Instant } from "../../ui/instant";
+import { SealedMark } from "./sealed-mark";
 import "./storage.css";
 
 export function BundlesTable({ bundles }: { bundles: readonly Bundle[] }) {
@@ -25,7 +26,7 @@ export function BundlesTable({ bundles }: { bundles: readonly Bundle[] }) {
           <tr key={bundle.id}>
             <td className="muted">{bundle.projectName}</td>
             <th scope="row" className="mono" title={bundle.digest}>
-              {bundle.digest.slice(0, 12)} {bundle.sealed && <span className="mark">Sealed</span>}
+              {bundle.digest.slice(0, 12)} {bundle.sealed && <SealedMark keyId={bundle.keyId} />}
             </th>
             <td className="right number nowrap">{bytesInWords(bundle.size)}</td>
             <td className="nowrap">

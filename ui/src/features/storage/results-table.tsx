@@ -3,6 +3,7 @@ import { Button } from "react-aria-components";
 import type { KeptResult } from "../../api/kept";
 import { bytesInWords } from "../../lib/kept";
 import { Instant } from "../../ui/instant";
+import { SealedMark } from "./sealed-mark";
 import "./storage.css";
 
 interface Props {
@@ -36,7 +37,7 @@ export function ResultsTable({ results, isEditable, onDelete }: Props) {
           <tr key={result.id}>
             <td className="muted">{result.projectName}</td>
             <th scope="row" className="mono">
-              {result.location} {result.sealed && <span className="mark">Sealed</span>}
+              {result.location} {result.sealed && <SealedMark keyId={result.keyId} />}
             </th>
             <td className="right number nowrap">{bytesInWords(result.size)}</td>
             <td>
