@@ -105,7 +105,7 @@ class Agent(ABC):
 
     @property
     def provided(self) -> Provided | None:
-        """What it can give runs that ask for it; None: it doesn't say, or not yet."""
+        """What it can give runs that ask for it; None: it doesn't say."""
         return None
 
     @abstractmethod

@@ -138,10 +138,9 @@ class Environments:
         """What flows may ask for here as `python`; none if it makes no environments. The first call may take seconds."""
         return pythons.known(self._rules.pythons) if self._rules.allowed else []
 
-    @property
-    def allowed(self) -> bool:
-        """Whether flows may ask for environments."""
-        return self._rules.allowed
+    def own_python(self) -> list[str]:
+        """The one of those that is known without looking."""
+        return [pythons.OWN_VERSION] if self._rules.allowed else []
 
     def records(self) -> list[tuple[Record, datetime, bool]]:
         """The complete environments, each with its last use, and whether a process runs in it; those used last come first."""

@@ -191,7 +191,7 @@ class ProcessAgent(Agent):
         return next(iter(self._run_keys.ids), "")
 
     @property
-    def provided(self) -> Provided | None:
+    def provided(self) -> Provided:
         return self._provisions.current
 
     def results(self) -> tuple[str, str]:

@@ -1,8 +1,9 @@
-"""What an agent can give runs that ask for it, looked up while it works: starting each Python to ask for its version takes too long to wait for."""
+"""What an agent can give runs that ask for it. Its Pythons are looked for while it works, since each has to be started to ask for its version."""
 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 
 from appliance.agents.environments import Environments
 from appliance.agents.pythons import NoPython
@@ -16,19 +17,17 @@ EVERY = 60.0
 
 
 class Provisions:
-    """Those of one agent. `current` is None until the Pythons have been looked up."""
+    """Those of one agent. Until they have been looked for, its own Python is the only one."""
 
     def __init__(self, environments: Environments, users: RunUsers, keys: RunKeys) -> None:
         self._environments, self._users, self._keys = environments, users, keys
         self._stopped = threading.Event()
-        self.current: Provided | None = None
+        self.current = self._with(environments.own_python())
 
     def start(self) -> None:
-        """Look now if that is quick, and else in a thread of its own."""
-        if not self._environments.allowed:
-            self._look()
-            return
-        threading.Thread(target=self._keep_looking, name="appliance-provisions", daemon=True).start()
+        """Look for Pythons from now on, in a thread of its own."""
+        if self.current.pythons:
+            threading.Thread(target=self._keep_looking, name="appliance-provisions", daemon=True).start()
 
     def close(self) -> None:
         self._stopped.set()
@@ -39,10 +38,9 @@ class Provisions:
             self._look()
 
     def _look(self) -> None:
-        try:
-            pythons = self._environments.pythons()
-        except NoPython:  # its own does not start: runs say so
-            pythons = []
-        self.current = Provided(
-            users=self._users.usable, pythons=pythons, limits=process_limits.most(), results_key_ids=self._keys.ids
-        )
+        with suppress(NoPython):  # its own does not start, and runs say so
+            self.current = self._with(self._environments.pythons())
+
+    def _with(self, pythons: list[str]) -> Provided:
+        users, limits = self._users.usable, process_limits.most()
+        return Provided(users=users, pythons=pythons, limits=limits, results_key_ids=self._keys.ids)

@@ -13,6 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 
 _USUAL = ("/usr/local/bin", "/usr/bin", "/bin")
+OWN_VERSION = f"{sys.version_info.major}.{sys.version_info.minor}"
+"""That of the agent, as flows ask for it."""
 _MINORS = range(11, 100)
 _NAMED = re.compile(r"3\.[0-9]+")
 _PROBE_SECONDS = 20.0

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from appliance import config
+from appliance.agents import pythons
 from appliance.agents.environments import EnvironmentFailed, EnvironmentRules, Environments
 from appliance.agents.installers import Installer
 from appliance.cli.root import cli
@@ -19,6 +20,7 @@ from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.tokens import CreateToken
 from tests.integration.live import LiveServer
 from tests.integration.test_process_agent import Host
+from tests.second_python import second_python
 from tests.wheelhouse import wheel
 
 pytestmark = pytest.mark.slow
@@ -122,6 +124,35 @@ def test_a_failed_build_says_what_is_missing(server: LiveServer, state: Path) ->
     assert "has no wheel of absent 1.0" in failed.state_message
     said = "\n".join(lines(server, failed))
     assert "Building environment" in said and "absent was not found" in said
+
+
+def test_a_run_goes_to_the_agent_with_its_python_and_is_given_back_for_what_the_index_lacks(
+    server: LiveServer, state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It can't succeed here: the index has no SDK, and no wheels of its dependencies for the second Python."""
+    version, folder = second_python()
+    (tmp_path / "flows.py").write_text(
+        "from appliance import Flow, ProcessRun, task\n\n@task\ndef show():\n    pass\n\n"
+        f"with Flow('second', run_config=ProcessRun(python={version!r}, requirements=['tiny==1.0'])) as second:\n    show()\n"
+    )
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.setattr(pythons, "_USUAL", ())
+    agent = host(server, state)
+    try:
+        server.register(tmp_path / "flows.py")
+        run = server.until(server.create("second"), lambda view: view.wait_code == "no_python").id
+        assert server.ended(server.create("old")).state == "Success", "which asks for no version"
+        assert flow_runs.get(server.client, run).attempt == 0
+    finally:
+        agent.stop()
+    monkeypatch.setenv("PATH", str(folder))
+    agent = host(server, state)
+    try:
+        given_back = server.until(run, lambda view: view.state == "Paused")
+    finally:
+        agent.stop()
+    assert "has no wheel of appliance-flows" in given_back.state_message, given_back
+    assert any(f"Python {version}." in line for line in lines(server, given_back)), "it has chosen that one"
 
 
 def test_an_agent_whose_administrator_has_not_allowed_it_says_so(server: LiveServer, tmp_path: Path) -> None:

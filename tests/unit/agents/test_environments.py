@@ -23,6 +23,7 @@ from appliance.agents.installers import Stopped
 from appliance.agents.run_users import RunUsers
 from appliance.kit import clock
 from appliance.kit.version import VERSION
+from tests.second_python import second_python
 from tests.wheelhouse import Index, serving
 
 pytestmark = pytest.mark.slow
@@ -316,6 +317,28 @@ def test_another_python_needs_an_index_with_the_sdk(
     assert make(tmp_path, index, allowed=False).pythons() == []
     own = pythons.find(None)
     assert pythons.find(own.version.rpartition(".")[0]) == own
+
+
+@pytest.mark.parametrize("tool", ["uv", "pip"])
+def test_a_second_python_is_found_and_its_environments_are_of_its_version(
+    tmp_path: Path, index: Index, monkeypatch: pytest.MonkeyPatch, tool: str
+) -> None:
+    """Without the SDK's compiled dependencies, which no index here has for it: only what is written in Python runs there."""
+    version, folder = second_python()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    index.add("appliance_flows", VERSION, code="IS_STUB = True")
+    index.add("tiny", "1.0")
+    environments = make(tmp_path, index, tool)
+    own = pythons.find(None)
+    assert pythons.find(version).version.startswith(f"{version}.") and not pythons.find(version).takes_ours
+    assert {version, own.version.rpartition(".")[0]} <= set(environments.pythons())
+    made = environments.obtain(version, ["tiny==1.0"])
+    same = environments.obtain(None, ["tiny==1.0"])
+    assert asks(made, "import sys, tiny, appliance_flows; print('%d.%d' % sys.version_info[:2])") == version
+    assert (made.record.python, same.record.python) == (pythons.find(version).version, own.version)
+    assert made.key != same.key and not made.record.linked
+    made.release()
+    same.release()
 
 
 def test_without_an_installer_it_says_what_to_install(
