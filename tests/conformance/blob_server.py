@@ -21,7 +21,8 @@ class Blobs:
     """Runs until `close()`. Any credentials will do, but the bucket `refused` takes none."""
 
     def __init__(self) -> None:
-        handler = type("Handler", (_Handler,), {"objects": {}, "parts": {}})
+        self._objects: dict[str, bytes] = {}
+        handler = type("Handler", (_Handler,), {"objects": self._objects, "parts": {}})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, name="blobs", daemon=True).start()
@@ -41,6 +42,21 @@ class Blobs:
         """The options by which an AzureResult finds it."""
         options = {"account_name": "a", "account_key": "c2VjcmV0", "endpoint": f"{self._url}/a"}
         return {"options": options, "client_options": {"allow_http": True}}
+
+    def environ(self, scheme: str) -> dict[str, str]:
+        """The variables by which runs and agents find it, for gs or az."""
+        if scheme == "gs":
+            return {"GOOGLE_SERVICE_ACCOUNT_KEY": self.google()["options"]["service_account_key"]}
+        options = self.azure()["options"]
+        names = {"ACCOUNT_NAME": "account_name", "ACCOUNT_KEY": "account_key", "ENDPOINT": "endpoint"}
+        return {f"AZURE_STORAGE_{name}": options[option] for name, option in names.items()} | {
+            "AZURE_ALLOW_HTTP": "true"
+        }
+
+    def remove(self, end: str) -> None:
+        """Remove the objects whose names end so: a service would be asked in ways that nothing of ours needs."""
+        for name in [name for name in self._objects if name.endswith(end)]:
+            del self._objects[name]
 
     def close(self) -> None:
         self._server.shutdown()

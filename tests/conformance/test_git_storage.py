@@ -19,7 +19,8 @@ from appliance.packaging.git import Git as GitPlace
 from appliance.packaging.storage import CodeMissing, LoadError, Unreachable
 from appliance.protocol import storage as storages
 from tests.conformance.git_servers import TOKEN
-from tests.conformance.storage_places import HELPER, Git, GitHttp, GitSsh, git, opened
+from tests.conformance.place import HELPER
+from tests.conformance.storage_places import Git, GitHttp, GitSsh, git, opened
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from appliance.core.errors import ResultCorruptError, ResultError, ResultLocatio
 from appliance.core.packs import SMALL, ObjectPack, encode, parse
 from appliance.core.result_serializers import JSONSerializer
 from appliance.engine.results import doors
+from appliance.engine.results.addresses import result_from_url
 from appliance.engine.results.run_packs import RunPacks
 from appliance.protocol.results import MOST_BYTES
 from appliance.server.app import create_app
@@ -156,6 +157,17 @@ def place(
     yield found
     if isinstance(found, SFTPResult):
         found.close()
+
+
+@pytest.mark.parametrize("scheme", ["gs", "az"])
+def test_a_place_is_found_by_the_environment_of_its_service(
+    sites: Sites, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str
+) -> None:
+    for name, value in sites.blobs.environ(scheme).items():
+        monkeypatch.setenv(name, value)
+    place = result_from_url(f"{scheme}://box/{tmp_path.name}")  # as APPLIANCE_RESULTS_URL names it
+    stored = place.write([1, 2])
+    assert result_from_url(f"{scheme}://box/{tmp_path.name}").read(stored.location, stored.sha256) == [1, 2]
 
 
 def test_what_is_written_is_read_back(place: Result) -> None:

@@ -1,4 +1,7 @@
-"""What every storage of flow code has to do, against real things on loopback. A new storage joins by a line in PLACES."""
+"""What every storage of flow code has to do, against real things on loopback. A new storage joins by a line in PLACES.
+
+Google Cloud Storage and Azure have a stand-in of our own, since there is no emulator of them here: the services themselves are not asked.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +26,9 @@ from appliance.packaging.object_stores import ObjectStore
 from appliance.packaging.sftp import Sftp
 from appliance.packaging.storage import CodeMissing, LoadError, Unreachable
 from appliance.protocol import storage as storages
-from tests.conformance.storage_places import CANARY, HELPER, PLACES, S3, HttpPlace, Place, opened
+from tests.conformance.bucket_places import S3
+from tests.conformance.place import CANARY, HELPER, Place
+from tests.conformance.storage_places import PLACES, HttpPlace, opened
 
 RUN = """
 import json, sys

@@ -16,7 +16,8 @@ from appliance.packaging.register import register
 from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.secrets import PutSecret
 from tests.conformance.git_servers import TOKEN
-from tests.conformance.storage_places import CANARY, Git, Place, opened
+from tests.conformance.place import CANARY, Place
+from tests.conformance.storage_places import Git, opened
 from tests.integration.live import LiveServer
 from tests.integration.test_process_agent import Host
 
