@@ -34,6 +34,7 @@ from appliance.agents.environment_pools import EnvironmentPools
 from appliance.agents.environments import NO_ENVIRONMENTS, EnvironmentFailed, EnvironmentRules, Environments
 from appliance.agents.exit_reports import ExitReports
 from appliance.agents.installers import Stopped
+from appliance.agents.key_exposure import exposure
 from appliance.agents.preparation import Preparations, Prepared, RunAccess
 from appliance.agents.provisions import Provisions
 from appliance.agents.result_sweep import ResultSweep
@@ -139,9 +140,9 @@ class ProcessAgent(Agent):
         self._provisions.start()
         if self._results_url:
             result_probe.start(self._results_url, self._has_problem)
-        if self._run_keys.problem:
-            _logger.warning("%s", self._run_keys.problem)
-            self._has_problem(self._run_keys.problem)
+        for problem in filter(None, (self._run_keys.problem, exposure(self._run_keys, self._users.accounts))):
+            _logger.warning("%s", problem)
+            self._has_problem(problem)
         self._pool = _pool(self._hidden) if self._warm and self._users.default is None else None
         for directory, record, exited in self._attempts.load():
             if exited is not None:

@@ -6,11 +6,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID
 
 from appliance.engine.results.doors import DoorError
 from appliance.engine.results.sealed import ResultKey
 from appliance.kit.distribution import MissingExtra
+from appliance.kit.site_key import HELD_FROM, SETTING
 from appliance.packaging import sealing
 from appliance.packaging.sealing import BundleKey, KeyMissing
 
@@ -21,14 +23,20 @@ _PROJECT, _PROBLEM = "APPLIANCE_RUN_PROJECT_ID", "APPLIANCE_RUN_RESULTS_PROBLEM"
 class RunKeys:
     """The agent's side. If its key can't be used, its runs store nothing with the appliance, since that would not be sealed."""
 
-    def __init__(self, key: BundleKey | None = None, problem: str = "") -> None:
-        self._key, self.problem = key, problem
+    def __init__(
+        self, key: BundleKey | None = None, problem: str = "", file: Path | None = None, held: bool = False
+    ) -> None:
+        """`file` has the keys; they are `held` if root has read it for an agent that is another user."""
+        self._key, self.problem, self.file, self.held = key, problem, file, held
 
     @classmethod
     def here(cls, environ: Mapping[str, str] | None = None) -> RunKeys:
         """Those from the key that the environment names, if it names one."""
+        environ = os.environ if environ is None else environ
+        held = environ.get(HELD_FROM, "")
+        file = held or environ.get(SETTING, "")
         try:
-            return cls(sealing.key_of(os.environ if environ is None else environ))
+            return cls(sealing.key_of(environ), file=Path(file) if file else None, held=bool(held))
         except (KeyMissing, MissingExtra) as error:
             return cls(problem=f"Results that the appliance keeps can't be sealed or opened by runs here: {error}")
 

@@ -63,6 +63,11 @@ class RunUsers:
         groups = tuple(os.getgrouplist(name, entry.pw_gid))
         return Account(name, Ids(entry.pw_uid, entry.pw_gid, groups), entry.pw_dir)
 
+    @property
+    def accounts(self) -> list[Account]:
+        """Those that this agent can become."""
+        return list(map(self.account, self.usable))
+
     def problems(self) -> Iterator[str]:
         """Why this agent can't become a user that is listed, one sentence each."""
         yield from dict.fromkeys(filter(None, map(_problem, self._names)))

@@ -55,6 +55,15 @@ def can_enter(path: Path, ids: Ids, *, read: bool = False) -> bool:
     return (status.st_mode >> shift) & bits == bits
 
 
+def can_read(file: Path, ids: Ids) -> bool:
+    """Whether the user can read this file, by its permissions and those of the folders above it alone."""
+    file = file.resolve()
+    status = file.stat()
+    shift = 6 if status.st_uid == ids.uid else 3 if status.st_gid in (ids.gid, *ids.groups) else 0
+    is_open = (status.st_mode >> shift) & 0o4 and all(can_enter(folder, ids) for folder in file.parents)
+    return ids.uid == 0 or bool(is_open)
+
+
 def can_reach(folder: Path, ids: Ids, *, visible: Path) -> bool:
     """Whether the user can open files in this folder, by the permissions of the folders on the way to them. What is above `visible` doesn't
     count: it was made visible to this user."""

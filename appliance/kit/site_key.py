@@ -15,6 +15,8 @@ from uuid import UUID
 from appliance.kit import env
 
 SETTING = f"{env.BUNDLE_KEY}_FILE"
+HELD_FROM = f"{env.BUNDLE_KEY}_HELD_FROM"
+"""The variable with the name of the file whose key root has read for an agent that becomes another user."""
 _LINE = "AGE-SECRET-KEY-"
 _RESULTS = b"appliance: the results of a project, 1\0"
 _ID = b"appliance: which key seals results, 1"
@@ -37,8 +39,10 @@ def hold(environ: MutableMapping[str, str]) -> None:
     that user runs."""
     with suppress(ValueError):
         if SETTING in environ and (text := _text(environ)):
-            del environ[SETTING]
+            file = environ.pop(SETTING)
             environ[env.BUNDLE_KEY] = text
+            if os.geteuid() == 0:
+                environ[HELD_FROM] = file
 
 
 def _text(environ: Mapping[str, str]) -> str:
