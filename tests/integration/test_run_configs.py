@@ -128,7 +128,7 @@ def test_labels_secrets_and_storages_that_are_missing_are_said_when_a_flow_is_re
 @pytest.mark.parametrize(
     ("asked", "refused", "code", "sentence"),
     [
-        ({"user": "etl"}, Provided(users=["web"]), "no_user", "No live agent that could start the run does so as user 'etl': list "),
+        ({"user": "etl"}, Provided(users=["web"]), "no_user", "No live agent starts such runs as user 'etl': list "),
         ({"python": "3.12"}, Provided(pythons=["3.11", "3.13"]), "no_python", "No live agent that could start the run has Python 3.12: "),
         ({"python": "/opt/python"}, Provided(pythons=["3.11"]), "no_python", "No live agent that could start the run may use /opt/python: "),
         ({"requirements": ["a==1"]}, Provided(), "no_python", "No live agent that could start the run makes environments for flows: "),

@@ -183,7 +183,9 @@ def test_a_run_is_the_account_and_nothing_of_the_agent_is_open_to_it(
 
 def test_what_an_agent_may_not_or_can_not_do_is_said(server: LiveServer, host: Host) -> None:
     waits = server.until(server.create("daemon"), lambda view: view.wait_code is not None)
-    assert waits.wait_code == "no_user" and "does so as user 'daemon': list the user in " in (waits.wait_reason or "")
+    assert waits.wait_code == "no_user" and "starts such runs as user 'daemon': list the user in " in (
+        waits.wait_reason or ""
+    )
 
     server.register(server.file)  # type: ignore[attr-defined]  # code that stays where it is, in a folder of root's
     closed = server.ended(server.create("looks"))

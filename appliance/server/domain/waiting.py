@@ -388,7 +388,7 @@ def _no_storage(storage: str) -> str:
 
 def _no_user(user: str | None) -> str:
     return (
-        f"No live agent that could start the run does so as user {user!r}: list the user in APPLIANCE_AGENT_USERS of one that works as root, or name another "
+        f"No live agent starts such runs as user {user!r}: list the user in APPLIANCE_AGENT_USERS of an agent that works as root, or name another "
         "in the run config."
     )
 
