@@ -62,8 +62,8 @@ def find(named: str | None, allowed: Sequence[str] = ()) -> Interpreter:
 def known(allowed: Sequence[str] = ()) -> list[str]:
     """For which Pythons flows may ask here: versions such as 3.12, and the paths that are allowed. Looking again costs little where nothing has changed."""
     usual = (f"{folder}/python3.{minor}" for folder in _folders() for minor in _MINORS)
-    found = [_own(), *filter(None, map(_probed, [*allowed, *usual]))]
-    versions = {".".join(interpreter.version.split(".")[:2]) for interpreter in found}
+    interpreters = [_own(), *filter(None, map(_probed, [*allowed, *usual]))]
+    versions = {".".join(interpreter.version.split(".")[:2]) for interpreter in interpreters}
     return sorted(filter(_NAMED.fullmatch, versions)) + [path for path in allowed if _probed(path) is not None]
 
 

@@ -26,11 +26,11 @@ The exit code is 0 if an agent would take the run, and 1 if none would."""
 @click.option("--user", help="The user that its run config names.")
 @click.option("--python", help="The Python that its run config names, such as 3.12.")
 @as_json
-def match(labels: tuple[str, ...], json_output: bool, **asked: str | None) -> int:
+def match(labels: tuple[str, ...], json_output: bool, **question: str | None) -> int:
     """Find out which agents would take a run, and what the others lack."""
     from appliance.client import agents
 
-    answer = agents.match(connect(), labels, **asked)
+    answer = agents.match(connect(), labels, **question)
     if json_output:
         print_json(answer)
     else:

@@ -169,8 +169,8 @@ ANY_PYTHON = ""
 """What is asked for by a run config that names packages and no Python."""
 
 
-class Asked(NamedTuple):
-    """What a run config asks of an agent beside its kind. `python`: a version, a path, or ANY_PYTHON; None: that of the agent, without packages of its
+class Needs(NamedTuple):
+    """What a run config needs of an agent beside its kind. `python`: a version, a path, or ANY_PYTHON; None: that of the agent, without packages of its
     own."""
 
     user: str | None = None
@@ -178,15 +178,15 @@ class Asked(NamedTuple):
     limits: Mapping[str, int] = {}
 
 
-NOTHING_ASKED = Asked()
+NO_NEEDS = Needs()
 
 
-def asked(document: Mapping[str, Any]) -> Asked:
+def needs_of(document: Mapping[str, Any]) -> Needs:
     """What a stored run config asks for."""
     if kind_of(document) not in ("process", "local"):
-        return NOTHING_ASKED
+        return NO_NEEDS
     python = document.get("python") or (ANY_PYTHON if document.get("requirements") else None)
-    return Asked(document.get("user"), python, run_limits.amounts(document.get("limits") or {}))
+    return Needs(document.get("user"), python, run_limits.amounts(document.get("limits") or {}))
 
 
 def limits_of(config: RunConfigDocument) -> dict[str, int]:

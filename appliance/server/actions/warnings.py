@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
-from appliance.protocol.run_config import asked, kind_of
+from appliance.protocol.run_config import kind_of, needs_of
 from appliance.server.db.reads import projects, secrets, waiting
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.tables.flows import Flow, FlowVersion
@@ -30,7 +30,7 @@ def facts_of(project_id: UUID, config: JsonDocument, storage: str, labels: Itera
         project_id=project_id,
         kind=kind_of(config),
         storage=storage,
-        asked=asked(config),
+        needs=needs_of(config),
     )
 
 

@@ -47,11 +47,11 @@ def missing(run: RunFacts, project: str, labels: frozenset[str], agent: AgentFac
         if run.storage == "local":
             sentence = "It takes no code that stays in files; register the flow as a bundle."
         parts.append(Missing("storage", [run.storage], sentence))
-    if not has_user(run.asked, agent.provided):
-        sentence = f"It starts no runs as user {run.asked.user}; list the user in its APPLIANCE_AGENT_USERS."
-        parts.append(Missing("user", [str(run.asked.user)], sentence))
-    if not has_python(run.asked, agent.provided):
-        parts.append(Missing("python", [str(run.asked.python)], _no_python(run.asked.python, agent)))
+    if not has_user(run.needs, agent.provided):
+        sentence = f"It starts no runs as user {run.needs.user}; list the user in its APPLIANCE_AGENT_USERS."
+        parts.append(Missing("user", [str(run.needs.user)], sentence))
+    if not has_python(run.needs, agent.provided):
+        parts.append(Missing("python", [str(run.needs.python)], _no_python(run.needs.python, agent)))
     if not agent.live(now):
         parts.append(_not_there(agent_health(agent.state, agent.last_seen, now)))
     return parts

@@ -13,7 +13,7 @@ import msgspec
 from appliance.kit.documents import JsonDocument
 from appliance.protocol import run_config
 from appliance.protocol.agents import Provided
-from appliance.protocol.run_config import NOTHING_ASKED, Asked
+from appliance.protocol.run_config import NO_NEEDS, Needs
 from appliance.protocol.storage import SEALED
 from appliance.server.domain import hosts
 from appliance.server.domain.agent_states import GONE, ONLINE
@@ -130,14 +130,14 @@ def pythons_of(provided: Provided) -> list[str]:
     return [*provided.pythons, run_config.ANY_PYTHON] if provided.pythons else []
 
 
-def has_user(asked: Asked, provided: Provided | None) -> bool:
+def has_user(needs: Needs, provided: Provided | None) -> bool:
     """Whether an agent starts runs as the user that a run asks for."""
-    return asked.user is None or provided is None or asked.user in provided.users
+    return needs.user is None or provided is None or needs.user in provided.users
 
 
-def has_python(asked: Asked, provided: Provided | None) -> bool:
+def has_python(needs: Needs, provided: Provided | None) -> bool:
     """Whether an agent has the Python that a run asks for."""
-    return asked.python is None or provided is None or asked.python in pythons_of(provided)
+    return needs.python is None or provided is None or needs.python in pythons_of(provided)
 
 
 @dataclass(frozen=True)
@@ -206,7 +206,7 @@ class RunFacts:
     """What its state says."""
     kind: run_config.Kind = "universal"
     storage: str = "local"
-    asked: Asked = NOTHING_ASKED
+    needs: Needs = NO_NEEDS
     waits_for_code: bool = False
     results_at: str | None = None
     """The place of the results from which it goes on, if only some agents can read it."""
@@ -321,12 +321,12 @@ def taken(run: RunFacts, situation: Situation) -> Waiting:
     fitting = [agent for agent in knowing if labels <= agent.labels]
     if not fitting:
         return Waiting("no_label", _no_label(labels, knowing))
-    able = [agent for agent in fitting if has_user(run.asked, agent.provided)]
+    able = [agent for agent in fitting if has_user(run.needs, agent.provided)]
     if not able:
-        return Waiting("no_user", _no_user(run.asked.user))
-    fitting = [agent for agent in able if has_python(run.asked, agent.provided)]
+        return Waiting("no_user", _no_user(run.needs.user))
+    fitting = [agent for agent in able if has_python(run.needs, agent.provided)]
     if not fitting:
-        return Waiting("no_python", _no_python(run.asked.python, able))
+        return Waiting("no_python", _no_python(run.needs.python, able))
     if run.results_at is not None:
         fitting = [agent for agent in fitting if run.results_at in agent.places]
         if not fitting:
@@ -342,7 +342,7 @@ def excess(run: RunFacts, situation: Situation) -> str:
     """Why each live agent that would take the run gives it back for its limits, in a sentence; empty if one doesn't."""
     needed = hosts.needed(run.labels, [agent.host for agent in situation.agents])
     provided = [agent.provided for agent in situation.agents if _takes(run, needed, agent, situation.now)]
-    for name, amount in run.asked.limits.items():
+    for name, amount in run.needs.limits.items():
         most = [None if one is None else one.limits.get(name) for one in provided]
         bounds = [bound for bound in most if bound is not None]
         if bounds and len(bounds) == len(most) and amount > max(bounds):
@@ -360,8 +360,8 @@ def _takes(run: RunFacts, labels: frozenset[str], agent: AgentFacts, now: dateti
         and run.kind in agent.kinds
         and run.storage in agent.storages
         and labels <= agent.labels
-        and has_user(run.asked, agent.provided)
-        and has_python(run.asked, agent.provided)
+        and has_user(run.needs, agent.provided)
+        and has_python(run.needs, agent.provided)
     )
 
 

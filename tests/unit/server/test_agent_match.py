@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from appliance.protocol.agents import Provided
-from appliance.protocol.run_config import ANY_PYTHON, Asked
+from appliance.protocol.run_config import ANY_PYTHON, Needs
 from appliance.server.domain import hosts
 from appliance.server.domain.agent_match import missing
 from appliance.server.domain.agent_states import DRAINS, ENROLS, GONE, RESUMES, SIGNS_OFF, is_draining
@@ -42,7 +42,7 @@ RUNS = st.builds(
     project_id=st.just(OURS),
     kind=st.sampled_from(["universal", "docker"]),
     storage=st.sampled_from(["local", "git"]),
-    asked=st.builds(Asked, st.sampled_from([None, "etl", "web"]), st.sampled_from([None, "3.12", "3.13", ANY_PYTHON])),
+    needs=st.builds(Needs, st.sampled_from([None, "etl", "web"]), st.sampled_from([None, "3.12", "3.13", ANY_PYTHON])),
 )
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from appliance.protocol.run_config import asked, kind_of
+from appliance.protocol.run_config import kind_of, needs_of
 from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import (
@@ -106,7 +106,7 @@ def run_facts(run: FlowRunRow, flow: FlowRow, start: RunStart | None) -> RunFact
         schedule_id=run.schedule_id,
         kind="universal" if start is None else kind_of(start.run_config),
         storage="local" if start is None else start.storage_type,
-        asked=asked({} if start is None else start.run_config),
+        needs=needs_of({} if start is None else start.run_config),
         waits_for_code=waits_for_code(run.state_data),
         results_at=run.results_at,
         planned_for=run.due_at if _is_only_planned(run) else None,
