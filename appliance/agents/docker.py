@@ -33,7 +33,7 @@ from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
 from appliance.packaging.loading import usable
 from appliance.protocol import run_config as run_configs
 from appliance.protocol import storage as storages
-from appliance.protocol.agents import Enrolled, Held, Work
+from appliance.protocol.agents import Enrolled, Held, Provided, Work
 from appliance.protocol.run_config import DockerDocument, RunConfigDocument
 
 _TAIL = 20
@@ -147,7 +147,11 @@ class DockerAgent(Agent):
 
     @property
     def results_key_id(self) -> str:
-        return self._run_keys.id
+        return next(iter(self._run_keys.ids), "")
+
+    @property
+    def provided(self) -> Provided:
+        return Provided(results_key_ids=self._run_keys.ids)
 
     def results(self) -> tuple[str, str]:
         return self._results_url, ""
