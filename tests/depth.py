@@ -5,10 +5,14 @@ Every depth asserts the same things. It only decides how many samples a property
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from enum import Enum
 from typing import TypeVar
 
+import pytest
+
 T = TypeVar("T")
+DATABASES = ("sqlite", "postgres")
 
 
 class Depth(Enum):
@@ -44,6 +48,18 @@ def pick(*, quick: T, normal: T, full: T) -> T:
 def examples(normal: int) -> int:
     """How many examples Hypothesis draws: a quarter of `normal` in a quick run, twenty times as many in a full one."""
     return pick(quick=max(10, normal // 4), normal=normal, full=20 * normal)
+
+
+def off_diagonal(tests: Iterable[pytest.Item]) -> Iterator[pytest.Item]:
+    """Those marked `diagonal` that only full runs have: in others, what is tested with each database alternates between the two."""
+    cases: dict[str, dict[str, int]] = {}
+    for test in tests:
+        if not is_full() and test.get_closest_marker("diagonal"):
+            database = next(value for value in test.callspec.params.values() if value in DATABASES)  # type: ignore[attr-defined]
+            of_function = cases.setdefault(test.nodeid.partition("[")[0], {})
+            number = of_function.setdefault(test.nodeid.replace(database, "", 1), len(of_function))
+            if number.bit_count() % 2 != DATABASES.index(database):  # not in step with another parameter of two values
+                yield test
 
 
 def excluding_marker(markers: set[str]) -> str | None:

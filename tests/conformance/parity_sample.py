@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import depth
 from tests.conformance.parity_suite import CASES
 from tests.conformance.parity_surroundings import SECRETS
 
@@ -21,7 +22,7 @@ _OF_EVERY_KIND = (
     "iterators_as_results",
     *("output", "secrets", "the_context"),
 )
-SAMPLE = [name if name in _OF_EVERY_KIND else pytest.param(name, marks=pytest.mark.full) for name in CASES]
+SAMPLE = [name for name in CASES if name in _OF_EVERY_KIND or depth.is_full()]
 """The flows for tests that take a while each: at least one of every kind in every run, all of them in full runs."""
 
 

@@ -22,7 +22,8 @@ from appliance.kit import clock
 CHILD_BYTES = 2_000
 """Engine memory that a mapped child may take beyond its result."""
 WIDTH = 10_000
-everywhere = pytest.mark.parametrize("make", [LocalExecutor, lambda: ThreadExecutor(3)], ids=["local", "threads"])
+IDS = ["local", "threads"]
+everywhere = pytest.mark.parametrize("make", [LocalExecutor, lambda: ThreadExecutor(3)], ids=IDS)
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +50,7 @@ def wide(width: int, depth: int) -> tuple[Flow, Task]:
 
 
 @everywhere
-@pytest.mark.parametrize("depth", [1, 2])
+@pytest.mark.parametrize("depth", [pytest.param(1, marks=pytest.mark.full), 2])
 def test_case_90_a_mapped_child_costs_less_than_two_kilobytes(depth: int, make: Callable[[], Executor]) -> None:
     run_flow(wide(10, depth)[0], executor=make())
     flow, last = wide(WIDTH, depth)
@@ -63,7 +64,9 @@ def test_case_90_a_mapped_child_costs_less_than_two_kilobytes(depth: int, make: 
     assert peak / (WIDTH * depth) < CHILD_BYTES
 
 
-@everywhere
+@pytest.mark.parametrize(
+    "make", [pytest.param(LocalExecutor, marks=pytest.mark.full), lambda: ThreadExecutor(3)], ids=IDS
+)
 def test_case_90_a_map_of_100_000_ends(make: Callable[[], Executor]) -> None:
     flow, last = wide(100_000, 1)
     began = clock.monotonic()

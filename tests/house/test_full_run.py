@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 
@@ -75,3 +76,24 @@ def test_what_a_depth_leaves_out(
     monkeypatch.setattr(depth._Current, "depth", depth.Depth(name))
     assert depth.excluding_marker(markers) == reason
     assert depth.examples(200) == {"quick": 50, "normal": 200, "full": 4_000}[name]
+
+
+class Case:
+    """What pytest knows about a test that runs on each database."""
+
+    def __init__(self, nodeid: str, database: str, marker: str = "diagonal") -> None:
+        self.nodeid, self.callspec, self._marker = nodeid, self, marker
+        self.params = {"database_url": database}
+
+    def get_closest_marker(self, name: str) -> bool:
+        return name == self._marker
+
+
+@pytest.mark.parametrize(("name", "left_out"), [("normal", ["a[postgres-1]", "a[sqlite-2]"]), ("full", [])])
+def test_databases_alternate_where_not_everything_runs_on_both(
+    name: str, left_out: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(depth._Current, "depth", depth.Depth(name))
+    cases: list[Any] = [Case(f"a[{db}-{n}]", db) for db in depth.DATABASES for n in (1, 2)]
+    cases += [Case(f"b[{db}-1]", db, "slow") for db in depth.DATABASES]
+    assert sorted(case.nodeid for case in depth.off_diagonal(cases)) == left_out

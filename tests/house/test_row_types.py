@@ -26,7 +26,7 @@ class Plant:
     typo: str
 
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("row types")]  # all look at what one run of mypy has found
 
 PLANTS = [
     # columns that are written

@@ -16,9 +16,9 @@ from sqlalchemy import create_engine, text
 from appliance.kit import clock as kit_clock
 from appliance.server.db import migrate
 from appliance.server.db.session import Database, address
-from appliance.server.db.tables import metadata
-from tests.integration.databases import PATIENCE, without_fsync
+from tests.integration.databases import PATIENCE, new_url, without_fsync
 from tests.integration.fuzz_verdict import stocked  # noqa: F401 - a fixture
+from tests.integration.lasting import lasting, lasting_address  # noqa: F401 - fixtures
 from tests.integration.server_fixtures import empty_site, settings, site  # noqa: F401 - fixtures
 from tests.process_guard import marked_directory
 
@@ -76,15 +76,6 @@ def postgres_database(postgres_server: str) -> Iterator[str]:
         yield url
 
 
-def empty(url: str) -> None:
-    """Delete every row of every table."""
-    engine = create_engine(address(url))
-    with engine.begin() as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(table.delete())
-    engine.dispose()
-
-
 def new_database_name() -> str:
     return f"test_{uuid4().hex}"
 
@@ -99,15 +90,8 @@ def new_postgres(server: str, name: str) -> Iterator[str]:
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """The address of an empty database with the newest tables."""
-    if request.param == "sqlite":
-        shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "appliance.db")
-        yield f"sqlite:///{tmp_path / 'appliance.db'}"
-    else:
-        url = request.getfixturevalue("postgres_database")
-        empty(url)
-        yield url
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_url(request, tmp_path)
 
 
 @pytest.fixture

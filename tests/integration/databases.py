@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import event
+import pytest
+from sqlalchemy import Engine, create_engine, event
 
-from appliance.server.db.session import Database
+from appliance.server.db.session import Database, address
+from appliance.server.db.tables import metadata
 
 PATIENCE = 60.0
 """Seconds for a statement on Postgres. Beside three other workers and their storms, a machine may stand still for longer than the 6 that requests get."""
@@ -21,3 +25,26 @@ def without_fsync(database: Database) -> Database:
 
 def _relax(driver: Any, _record: object) -> None:
     driver.execute("PRAGMA synchronous=OFF")
+
+
+def new_url(request: pytest.FixtureRequest, folder: Path) -> str:
+    """The address of an empty database with the newest tables; the fixture's parameter says which."""
+    if request.param == "sqlite":
+        shutil.copy(request.getfixturevalue("sqlite_template"), folder / "appliance.db")
+        return f"sqlite:///{folder / 'appliance.db'}"
+    url: str = request.getfixturevalue("postgres_database")
+    empty(url)
+    return url
+
+
+def empty(url: str) -> None:
+    """Delete every row of every table."""
+    engine = create_engine(address(url))
+    delete_rows(engine)
+    engine.dispose()
+
+
+def delete_rows(engine: Engine) -> None:
+    with engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            connection.execute(table.delete())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -13,28 +12,15 @@ import pytest
 from appliance.cli.root import invoke
 from appliance.client import errors, flow_runs
 from appliance.client.transport import Transport
-from appliance.config import Settings
 from appliance.kit import clock
 from appliance.protocol.flow_runs import EditFlowRun
-from appliance.server.app import create_app
 from tests.integration.builders import N, create, register, rows, run_row
-from tests.integration.server_fixtures import Site, listening
+from tests.integration.lasting import address, database, site, transport
+from tests.integration.server_fixtures import Site
 from tests.integration.test_actions import succeeded
 from tests.integration.test_attempts import failed, tasks
 
-
-@pytest.fixture
-def address(site: Site, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The site on a port, and the environment of an operator's command line."""
-    with listening(create_app(settings, site.database)) as url:
-        monkeypatch.setenv("APPLIANCE_URL", url)
-        monkeypatch.setenv("APPLIANCE_TOKEN", site.tokens["operator"])
-        yield url
-
-
-@pytest.fixture
-def transport(site: Site, address: str) -> Transport:
-    return Transport(address, site.tokens["operator"])
+__all__ = ["address", "database", "site", "transport"]
 
 
 def later(site: Site) -> UUID:

@@ -21,6 +21,7 @@ from appliance.agents.result_sweep import ResultSweep
 from appliance.client import agents, flow_runs
 from appliance.kit import crash, ids
 from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
+from tests import depth
 from tests.integration.live import TOKEN, LiveServer
 
 ROOT = Path(__file__).parents[2] / "appliance"
@@ -81,6 +82,7 @@ RUNNER = (
     "runner.state.sent",
     "runner.done",
 )
+OF_EACH_KIND = ("runner.start", "runner.task.after", "runner.pack.written", "runner.state.sent", "runner.done")
 AWAY = ("runner.state.spooled",)
 
 
@@ -229,7 +231,7 @@ def test_an_agent_that_dies_while_it_removes_results(host: Host, point: str) -> 
     assert {path.parent.name for path in folder.rglob("*.pack")} == {str(other)} and not kept.exists()
 
 
-@pytest.mark.parametrize("point", RUNNER)
+@pytest.mark.parametrize("point", [point for point in RUNNER if point in OF_EACH_KIND or depth.is_full()])
 def test_a_run_whose_process_dies(host: Host, point: str) -> None:
     """It is Crashed, unless it had told its end before: a batch that was sent may have held that."""
     run = host.create("two")

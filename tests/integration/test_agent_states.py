@@ -36,13 +36,13 @@ from tests.integration.builders import (
     waits,
 )
 from tests.integration.conftest import StoppedClock
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site, listening
-from tests.integration.test_action_doors import address
 from tests.integration.test_hosts import enrol as enrol_on
 from tests.integration.test_hosts import register as register_on
 from tests.integration.test_job_doors import run
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 ADMIN = Actor(kind="user", name="root", role="admin")
 
 

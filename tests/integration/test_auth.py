@@ -18,7 +18,10 @@ from appliance.server.db.writes import users
 from appliance.server.domain.rules import Rules
 from appliance.server.errors import Conflict, Invalid, Unauthenticated
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site, add_user
+
+__all__ = ["database", "site"]
 
 PASSWORD = "correct horse battery"
 
@@ -29,6 +32,10 @@ def _login(site: Site, username: str = "alice", password: str = PASSWORD) -> Any
 
 @pytest.fixture
 def alice(site: Site) -> Site:
+    return with_alice(site)
+
+
+def with_alice(site: Site) -> Site:
     add_user(site.database, "alice", "operator", passwords.hash_password(PASSWORD))
     return site
 
@@ -83,7 +90,8 @@ def test_wrong_name_and_wrong_password_look_the_same(alice: Site) -> None:
     assert unknown.json()["message"] == wrong.json()["message"]
 
 
-def test_the_seventh_wrong_password_has_to_wait(alice: Site) -> None:
+def test_the_seventh_wrong_password_has_to_wait(empty_site: Site) -> None:
+    alice = with_alice(empty_site)
     for _ in range(throttle.PAIR.attempts):
         assert _login(alice, "alice", "wrong").status_code == 401
     refused = _login(alice)  # the right one too: a guesser must not learn that it is right

@@ -12,7 +12,10 @@ from appliance.server.actions import tokens
 from appliance.server.auth.identity import SYSTEM
 from tests.integration import builders
 from tests.integration.builders import one, rows
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 EDGE = {"name": "edge-01", "type": "process", "capacity": 2, "labels": ["gpu", "edge"]}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -41,6 +42,7 @@ from appliance.server.app import create_app
 from appliance.server.db.session import Database
 from tests.integration import mutations as make
 from tests.integration.builders import rows
+from tests.integration.databases import delete_rows, without_fsync
 from tests.integration.server_fixtures import Site, claim, listening
 
 MODULES = (
@@ -67,8 +69,11 @@ OWN_MEANS = ("/preview", "/bundles", "/bundles/ask")
 class Lossy:
     """An app behind a proxy that loses the first answers to every change, and answers 502 itself."""
 
-    def __init__(self, app: Any, lost: int) -> None:
-        self._app, self._lost, self.state = app, lost, app.state
+    url: str
+
+    def __init__(self, app: Any) -> None:
+        self._app, self.state = app, app.state
+        self.lost = 0
         self.keys: list[str] = []
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -76,7 +81,7 @@ class Lossy:
             await self._app(scope, receive, send)
             return
         self.keys.append(dict(scope["headers"])[b"idempotency-key"].decode())
-        if self.keys.count(self.keys[-1]) > self._lost:
+        if self.keys.count(self.keys[-1]) > self.lost:
             await self._app(scope, receive, send)
             return
         await self._app(scope, receive, _nobody_hears)
@@ -88,28 +93,40 @@ async def _nobody_hears(_message: Any) -> None:
     pass
 
 
-@pytest.fixture
-def database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """What clients send is the same for every database; that a server keeps to keys on each, test_lost_answers shows."""
-    shutil.copy(sqlite_template, tmp_path / "appliance.db")
-    return f"sqlite:///{tmp_path / 'appliance.db'}"
-
-
-@pytest.fixture
-def site(database: Database, settings: Settings) -> Site:
-    """One that only `listening` starts."""
+@pytest.fixture(scope="module")
+def server(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """One that only `listening` starts. What clients send is the same for every database; that a server keeps to keys on each,
+    test_lost_answers shows."""
+    folder = tmp_path_factory.mktemp("server")
+    shutil.copy(sqlite_template, folder / "appliance.db")
+    database = without_fsync(Database(f"sqlite:///{folder / 'appliance.db'}"))
+    settings = Settings(data_dir=str(folder))
     app = create_app(settings, database)
-    return Site(app, TestClient(app), database, claim(database), settings)
+    return Site(app, TestClient(app), database, settings=settings)
+
+
+@pytest.fixture(scope="module")
+def proxy(server: Site) -> Iterator[Lossy]:
+    lossy = Lossy(server.app)
+    with listening(lossy) as lossy.url:  # type: ignore[arg-type]
+        yield lossy
 
 
 @pytest.fixture
-def lossy(site: Site) -> Lossy:
-    return Lossy(site.app, 3)
+def site(server: Site) -> Site:
+    delete_rows(server.database.engine)
+    return replace(server, tokens=claim(server.database))
+
+
+@pytest.fixture
+def lossy(site: Site, proxy: Lossy) -> Lossy:
+    proxy.lost, proxy.keys = 3, []
+    return proxy
 
 
 @pytest.fixture
 def transport(site: Site, lossy: Lossy) -> Iterator[Transport]:
-    with listening(lossy) as url, Transport(url, site.tokens["admin"], sleep=lambda _seconds: None) as transport:  # type: ignore[arg-type]
+    with Transport(lossy.url, site.tokens["admin"], sleep=lambda _seconds: None) as transport:
         yield transport
 
 
@@ -317,21 +334,20 @@ def test_every_command_that_changes_something_takes_a_key() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_the_command_line(site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_the_command_line(site: Site, lossy: Lossy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     (tmp_path / "password").write_text(PASSWORD)
     (tmp_path / "another").write_text(ANOTHER)
     (tmp_path / "etl.py").write_text("from appliance import Flow\n\nwith Flow('etl') as flow:\n    pass\n")
     (tmp_path / "pyproject.toml").touch()
     monkeypatch.chdir(tmp_path)
-    lossy = Lossy(site.app, 1)
+    lossy.lost = 1
     arguments = COMMANDS[name](site)
-    with listening(lossy) as url:  # type: ignore[arg-type]
-        monkeypatch.setenv("APPLIANCE_URL", url)
-        monkeypatch.setenv("APPLIANCE_TOKEN", site.tokens["admin"])
-        options = [] if name.startswith(("disk", "token", "user")) else ["--idempotency-key", "by hand"]
-        times = 2 if options and name not in ONCE else 1
-        for _ in range(times):
-            assert invoke([*name.split(), *arguments, *options]) == 0
+    monkeypatch.setenv("APPLIANCE_URL", lossy.url)
+    monkeypatch.setenv("APPLIANCE_TOKEN", site.tokens["admin"])
+    options = [] if name.startswith(("disk", "token", "user")) else ["--idempotency-key", "by hand"]
+    times = 2 if options and name not in ONCE else 1
+    for _ in range(times):
+        assert invoke([*name.split(), *arguments, *options]) == 0
     assert lossy.keys == [lossy.keys[0]] * (times + 1)
     assert (lossy.keys[0] == "by hand") == bool(options)
     assert len(rows(site.database, "select verb from request_key")) == 1

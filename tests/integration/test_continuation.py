@@ -85,6 +85,7 @@ def random_flow(world: World, seed: int, place: Path) -> Flow:
     return flow
 
 
+@pytest.mark.diagonal
 @pytest.mark.parametrize("seed", SEEDS)
 def test_what_is_announced_is_what_happens(site: Site, tmp_path: Path, seed: int) -> None:
     world = World(tmp_path / "run")

@@ -13,7 +13,7 @@ from appliance.kit import crash
 from tests import depth
 from tests.chaos import children
 from tests.chaos.children import FAILURE, fail_and_go_on, look_after, script_of, work_until
-from tests.integration.conftest import empty
+from tests.integration.databases import empty
 
 PACKAGE = Path(crash.__file__).parents[1]
 OF_PROCESSES = (

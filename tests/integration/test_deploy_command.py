@@ -22,12 +22,12 @@ from appliance.protocol.flows import Registered, Registration
 from appliance.server.actions import schedules
 from appliance.server.db.tables import metadata
 from tests.integration.builders import ALICE, rows
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
 from tests.unit.packaging.test_files import FLOW, write
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 
 TABLE = """
 [tool.appliance]

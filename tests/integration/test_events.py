@@ -22,7 +22,7 @@ from appliance.server.events.broadcast import Broadcast
 from appliance.server.events.outbox import announce, announce_all
 from appliance.server.services.repair import Repair
 from tests.integration.builders import ALICE, create, register, rows
-from tests.integration.conftest import empty
+from tests.integration.databases import empty
 
 PATIENCE = 10.0
 

@@ -12,11 +12,11 @@ from sqlalchemy import text
 
 from appliance.cli.root import invoke
 from tests.integration.builders import YEARLY, N, begun, create, enrol, one, register, rows
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 
 
 @pytest.fixture

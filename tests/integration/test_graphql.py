@@ -26,7 +26,10 @@ from appliance.server.graphql.body import MAX_BODY
 from appliance.server.graphql.context import Context
 from appliance.server.graphql.execution import FastExecutor
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site, claim
+
+__all__ = ["database", "site"]
 
 RUN = """query($id: UUID!) { flowRun(id: $id) { id name trigger createdBy attempt waitReason parameters labels
   flow { name project { name flowCount } paused version { number parameters { name required default schema } edges { upstream key mapped }

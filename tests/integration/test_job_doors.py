@@ -21,12 +21,12 @@ from appliance.protocol.run_filter import RunFilter
 from appliance.server.actions import hold
 from appliance.server.services.jobs import Jobs
 from tests.integration.builders import create, one, register, rows
+from tests.integration.lasting import address, database, site, transport
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address, transport
 from tests.integration.test_backfills import HOURLY
 from tests.integration.test_jobs import many, small, states
 
-__all__ = ["address", "small", "transport"]
+__all__ = ["address", "database", "site", "small", "transport"]
 START = "2026-03-01T00:00:00Z"
 END = "2026-03-01T05:00:00Z"
 

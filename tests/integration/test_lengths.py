@@ -12,7 +12,10 @@ from appliance.config import Settings
 from appliance.server.app import create_app
 from tests.integration.builders import rows
 from tests.integration.conftest import StoppedClock
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site, listening
+
+__all__ = ["database", "site"]
 
 KEY = "c1f7a7a0-51f4-4be0-8d53-7b1d6a2f9e10"
 BEGIN = "mutation ($input: BeginMaintenanceInput!) { beginMaintenance(input: $input) { maintenance { active until reason } } }"

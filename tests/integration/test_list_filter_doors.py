@@ -10,11 +10,11 @@ import pytest
 
 from appliance.cli.root import invoke
 from tests.integration.builders import YEARLY, begun, enrol, register, send, task
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 
 AGENTS = "query($health: String, $labels: [String!]) { agents(health: $health, labels: $labels) { name } }"
 TASKS = "query($id: UUID!, $filter: TaskRunFilter) { taskRuns(flowRunId: $id, filter: $filter) { items { taskSlug } } }"

@@ -14,11 +14,11 @@ from appliance.kit import clock
 from appliance.protocol import logs as protocol
 from appliance.protocol.run_protocol import LogEvent
 from tests.integration import builders
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 
 STREAMS = {
     "appliance.run": None,

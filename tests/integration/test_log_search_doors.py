@@ -19,12 +19,12 @@ from appliance.protocol.logs import INCOMPLETE
 from appliance.server.db.reads import log_search
 from appliance.server.db.writes import settings as write_settings
 from tests.integration import builders
+from tests.integration.lasting import address, database, site, transport
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address, transport
 from tests.integration.test_job_doors import run
 from tests.integration.test_log_search import written
 
-__all__ = ["address", "run", "transport"]
+__all__ = ["address", "database", "run", "site", "transport"]
 
 QUERY = """query($t: String!, $f: LogSearchFilter, $n: Int, $a: String) { logSearch(text: $t, filter: $f, first: $n, after: $a) {
 items { id at level logger message stream taskSlug mapIndex flowRunId runName flow project } next complete } }"""

@@ -10,7 +10,10 @@ import pytest
 from appliance.kit.printable import LONGEST_SENTENCE
 from appliance.server.errors import Conflict, Invalid, bounded
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 LONG = "x\x1b[2J" + "ä" * 70_000
 MOST = 16 * 1024

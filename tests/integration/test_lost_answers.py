@@ -29,8 +29,11 @@ from appliance.server.graphql import schema
 from tests.integration import mutations
 from tests.integration.builders import ALICE, create, register, rows, run_row
 from tests.integration.conftest import StoppedClock
+from tests.integration.lasting import database, site
 from tests.integration.mutations import GRAPHQL, OWN_MEANS, REST, WITHOUT_EFFECT_HERE
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 KEY = "9f5d2c9e-6a4b-4d1c-8f3e-0d6b5a7c1e42"
 BOB = replace(ALICE, name="bob")
@@ -82,6 +85,7 @@ def test_every_mutation_takes_a_key(name: str) -> None:
         assert set(arguments) == {"idempotencyKey"}
 
 
+@pytest.mark.diagonal
 @pytest.mark.parametrize("route", sorted(REST))
 def test_rest(site: Site, clock: StoppedClock, route: str) -> None:
     path, body = REST[route](site)
@@ -108,6 +112,7 @@ def _told(answer: Any) -> dict[str, Any]:
     return {name: value for name, value in body.items() if name not in ("wait_code", "wait_reason")}
 
 
+@pytest.mark.diagonal
 @pytest.mark.parametrize("name", sorted(GRAPHQL))
 def test_graphql(site: Site, clock: StoppedClock, name: str) -> None:
     fields = GRAPHQL[name](site) | {"idempotencyKey": KEY}

@@ -15,37 +15,33 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from appliance.config import Settings
 from appliance.kit import clock
 from appliance.server.api.gate import handlers
-from appliance.server.app import create_app
 from appliance.server.web import ui
 from appliance.server.web.files import accepts
 from tests.integration import builders
-from tests.integration.server_fixtures import Site, listening
+from tests.integration.lasting import database, site, started
+from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 ROUTER = Path(__file__).parents[2] / "ui" / "src" / "router.tsx"
 NEW_EACH_TIME = {"x-request-id", "date", "content-length"}
 
 
-@pytest.fixture
-def database_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """The manners are the same on every database."""
-    shutil.copy(sqlite_template, tmp_path / "appliance.db")
-    return f"sqlite:///{tmp_path / 'appliance.db'}"
+@pytest.fixture(scope="module")
+def lasting(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The manners are the same on every database. An answer of GraphQL is long enough to be compressed."""
+    folder = tmp_path_factory.mktemp("lasting")
+    shutil.copy(sqlite_template, folder / "appliance.db")
+    with started(f"sqlite:///{folder / 'appliance.db'}", folder, graphql_introspection=True) as site:
+        yield site
 
 
 @pytest.fixture
-def settings() -> Settings:
-    """With an answer of GraphQL that is long enough to be compressed."""
-    return Settings(site_name="Test site", graphql_introspection=True)
-
-
-@pytest.fixture
-def url(site: Site, settings: Settings) -> Iterator[str]:
+def url(site: Site, lasting_address: str) -> str:
     """The same appliance on a port."""
-    with listening(create_app(settings, site.database)) as url:
-        yield url
+    return lasting_address
 
 
 def readable(site: Site) -> list[str]:

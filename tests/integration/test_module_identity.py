@@ -11,12 +11,16 @@ from pathlib import Path
 import pytest
 
 from appliance.client import flow_runs
+from tests import depth
 from tests.conformance import identity_flow
 from tests.integration.live import TOKEN, LiveServer
 from tests.integration.test_process_agent import Host
 
 SOURCE = Path(identity_flow.__file__)
 NAMES = ["etl.py", "my-flow.py", "my flow.py", "queue.py", "types.py", "v1.2.py", "package/inner/etl.py"]
+WAYS = [(name, warm) for number, name in enumerate(NAMES) for warm in (True, False)
+        if depth.is_full() or number == 0 or warm == (number % 2 == 0)]  # fmt: skip
+"""Every name, in a warm or in a cold process; in full runs in both."""
 FLOWS = ["DaskExecutor", "LocalExecutor", "ThreadExecutor", "ProcessExecutor"]
 
 
@@ -53,8 +57,7 @@ def test_it_runs_as_a_script(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("warm", [True, False], ids=["warm", "cold"])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(("name", "warm"), WAYS, ids=lambda value: {True: "warm", False: "cold"}.get(value, value))
 def test_it_runs_under_an_agent(server: LiveServer, tmp_path: Path, name: str, warm: bool) -> None:
     host = Host(server, tmp_path / "agent", warm)
     host.start()

@@ -13,11 +13,11 @@ from appliance.cli.identifiers import RunId
 from appliance.cli.root import cli, invoke
 from tests.house.test_help import walk
 from tests.integration.builders import create, register, rows, run_row
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 Run = Callable[..., str]
 ONLY_IDS = {"job show", "job cancel", "result delete"}
 """Jobs and stored results have no names."""

@@ -119,6 +119,7 @@ def shown(times: list[datetime]) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.diagonal
 @pytest.mark.parametrize("services_first", [True, False], ids=["services first", "server first"])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_outage_ends_as_the_policy_says(
@@ -296,6 +297,7 @@ def test_an_outage_that_grows_is_not_settled(database: Database, clock: StoppedC
 NOTICED = ["server", "services", "server and services"]
 
 
+@pytest.mark.diagonal
 @pytest.mark.parametrize("first", NOTICED)
 @pytest.mark.parametrize("second", NOTICED)
 def test_a_clock_that_is_an_hour_ahead_for_a_moment(

@@ -10,7 +10,7 @@ import pytest
 from tests.conformance.parity_sample import SAMPLE, surround
 from tests.conformance.parity_suite import CASES
 from tests.conformance.twice import AT_ONCE, Site, opened, untracked
-from tests.integration.conftest import empty
+from tests.integration.databases import empty
 
 
 @pytest.fixture(scope="module")

@@ -19,6 +19,7 @@ from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.writes import users
 from appliance.server.graphql import schema
 from appliance.server.graphql.fields import permissions
+from tests import depth
 from tests.integration import builders
 from tests.integration.server_fixtures import Site, add_token, add_user
 
@@ -367,7 +368,10 @@ def test_every_route_is_in_the_table(site: Site) -> None:
 
 
 def test_matrix(principals: Site) -> None:
-    wrong = [fault for route in sorted(TABLE) for fault in _faults(principals, route)]
+    """Every other route on each database; in full runs, every one."""
+    first = 0 if principals.database.dialect == "sqlite" else 1
+    routes = sorted(TABLE) if depth.is_full() else sorted(TABLE)[first::2]
+    wrong = [fault for route in routes for fault in _faults(principals, route)]
     assert wrong == []
 
 

@@ -18,7 +18,7 @@ from appliance.server.app import create_app
 from appliance.server.db.session import Database
 from tests.chaos.proxy import PASS, SWALLOW_MARKED, Proxy
 from tests.integration.builders import check_histories, create, one, register, rows
-from tests.integration.conftest import empty
+from tests.integration.databases import empty
 from tests.integration.server_fixtures import Site, add_token, add_user
 
 TIMES = 3

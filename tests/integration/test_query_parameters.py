@@ -8,7 +8,10 @@ from appliance.kit.suggestions import closest, hint
 from appliance.server.api import openapi
 from appliance.server.auth.guards import Permission
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 _PRINCIPALS = {Permission.RUN_PROTOCOL: "run", Permission.AGENT_PROTOCOL: "agent"}
 

@@ -9,7 +9,10 @@ from uuid import UUID, uuid4
 from appliance.kit import clock, ids
 from appliance.server.actions import schedules
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 
 def _registration(**fields: Any) -> dict[str, Any]:

@@ -15,11 +15,11 @@ from appliance.kit import clock
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from tests.integration import builders
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 _run = metadata.tables["flow_run"]
 RUNS: dict[str, tuple[str, str, str, int, int | None, int | None]] = {

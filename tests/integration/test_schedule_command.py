@@ -14,11 +14,11 @@ from appliance.kit import clock
 from appliance.server.actions import schedules
 from appliance.server.services.scheduler import Scheduler
 from tests.integration.builders import ALICE, N, register, rows
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 
 
 def test_a_schedule_is_added_changed_switched_and_deleted(site: Site, run: Callable[..., str]) -> None:

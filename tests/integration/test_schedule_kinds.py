@@ -10,7 +10,10 @@ import pytest
 from appliance import Calendar, CronClock, DatesClock, RRuleClock, Schedule, adjustments, filters
 from appliance.schedules import parse
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 BERLIN = "Europe/Berlin"
 KINDS = {

@@ -18,6 +18,7 @@ from appliance.server.actions.schedule_rows import Policy
 from appliance.server.db.session import Database
 from appliance.server.errors import Invalid
 from appliance.server.services.scheduler import Scheduler
+from tests import depth
 from tests.integration.builders import ALICE, MINUTELY, N, check_histories, claim, enrol, one, register, rows
 from tests.integration.conftest import StoppedClock
 
@@ -86,7 +87,8 @@ def test_a_day_of_minutes_is_1440_runs(database: Database, database_url: str, cl
     flow = register(database)
     schedules.create(database, ALICE, flow.flow_id, MINUTELY, policy=schedules.Policy("all"))
     first, pair = clock(), Pair(database_url)
-    end = first + timedelta(minutes=DAY)
+    minutes = DAY if database.dialect == "sqlite" or depth.is_full() else DAY // 6
+    end = first + timedelta(minutes=minutes)
     while clock() < end:
         seconds = chance.choice([5, 20, 45, 60, 90, 240, 500])  # both are away for up to eight periods now and then
         clock.move(min(seconds, (end - clock()).total_seconds()))
@@ -97,10 +99,10 @@ def test_a_day_of_minutes_is_1440_runs(database: Database, database_url: str, cl
     pair.run_once(end, [0, 1])
     pair.close()
     assert one(database, "select count(*) as n from flow_run where due_at <= :end", end=_value(database, end)) == {
-        "n": DAY
+        "n": minutes
     }
-    assert due_times(database)[:DAY] == expected(clock, first, end)
-    assert due_times(database)[DAY:] == expected(clock, end, end + timedelta(minutes=10))
+    assert due_times(database)[:minutes] == expected(clock, first, end)
+    assert due_times(database)[minutes:] == expected(clock, end, end + timedelta(minutes=10))
     check_histories(database)
 
 

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,10 @@ from appliance.config import Settings
 from appliance.server.app import create_app
 from appliance.server.web import simple_index
 from appliance.server.web.wheels import Wheels
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 JSON = "application/vnd.pypi.simple.v1+json"
 NEW_PIP = f"{JSON}, application/vnd.pypi.simple.v1+html; q=0.1, text/html; q=0.01"
@@ -28,19 +32,44 @@ DIGEST, METADATA_DIGEST = (hashlib.sha256(content).hexdigest() for content in (C
 QUOTED = "My_Pkg-1.0%2Bsite-py3-none-any.whl"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    (tmp_path / WHEEL).write_bytes(CONTENT)
-    (tmp_path / f"{WHEEL}.metadata").write_bytes(METADATA)
-    (tmp_path / "my_pkg-0.9-py3-none-any.whl").write_bytes(b"older")
-    (tmp_path / "zope.interface-7.0-py3-none-any.whl").write_bytes(b"dotted")
-    return tmp_path
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("all") / "wheels"
 
 
 @pytest.fixture
-def client(site: Site, folder: Path) -> Iterator[TestClient[Litestar]]:
-    with TestClient(create_app(Settings(wheels=str(folder)), site.database), raise_server_exceptions=False) as client:
+def folder(wheels: Path) -> Path:
+    shutil.rmtree(wheels, ignore_errors=True)
+    wheels.mkdir()
+    (wheels / WHEEL).write_bytes(CONTENT)
+    (wheels / f"{WHEEL}.metadata").write_bytes(METADATA)
+    (wheels / "my_pkg-0.9-py3-none-any.whl").write_bytes(b"older")
+    (wheels / "zope.interface-7.0-py3-none-any.whl").write_bytes(b"dotted")
+    return wheels
+
+
+@pytest.fixture(scope="module")
+def public_index(lasting: Site, wheels: Path) -> Iterator[TestClient[Litestar]]:
+    settings = Settings(wheels=str(wheels))
+    with TestClient(create_app(settings, lasting.database), raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def closed_index(lasting: Site, wheels: Path) -> Iterator[TestClient[Litestar]]:
+    settings = Settings(wheels=str(wheels), wheels_public=False)
+    with TestClient(create_app(settings, lasting.database), raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def client(site: Site, folder: Path, public_index: TestClient[Litestar]) -> TestClient[Litestar]:
+    return public_index
+
+
+@pytest.fixture
+def closed(site: Site, folder: Path, closed_index: TestClient[Litestar]) -> TestClient[Litestar]:
+    return closed_index
 
 
 def page(client: TestClient[Litestar], path: str, accept: str = NEW_PIP) -> Any:
@@ -212,13 +241,6 @@ def test_only_get_and_head_are_answered(client: TestClient[Litestar], site: Site
 
 def basic(name: str, password: str) -> dict[str, str]:
     return {"Authorization": "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()}
-
-
-@pytest.fixture
-def closed(site: Site, folder: Path) -> Iterator[TestClient[Litestar]]:
-    settings = Settings(wheels=str(folder), wheels_public=False)
-    with TestClient(create_app(settings, site.database), raise_server_exceptions=False) as client:
-        yield client
 
 
 @pytest.mark.parametrize("path", ["/simple/", "/simple/my-pkg/", f"/simple/my-pkg/{QUOTED}", "/simple/unknown/"])

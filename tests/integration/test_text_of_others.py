@@ -11,11 +11,11 @@ from sqlalchemy import text
 from appliance.kit import clock
 from appliance.server.db.session import Database
 from tests.integration import builders
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 ATTACK = (
     "x\nFORGED\r\x1b]52;c;eA==\x07\x1b]8;;http://e.test\x1b\\c\x1b[8mhidden\x9b1m\x7f\u202e\u200b\ufeff\u00ad\U000e0041"
 )
@@ -69,6 +69,7 @@ def _attack(database: Database, field: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.diagonal
 @pytest.mark.parametrize("field", FIELDS)
 def test_no_command_lets_it_out(
     ended: Site, run: Callable[..., str], field: str, monkeypatch: pytest.MonkeyPatch

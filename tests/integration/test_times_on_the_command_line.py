@@ -12,11 +12,11 @@ import pytest
 from appliance.cli.root import invoke
 from appliance.kit import clock
 from tests.integration.builders import begun, create, line, register, send
+from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
-from tests.integration.test_action_doors import address
 from tests.integration.test_job_doors import run
 
-__all__ = ["address", "run"]
+__all__ = ["address", "database", "run", "site"]
 Run = Callable[..., str]
 NOW = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 

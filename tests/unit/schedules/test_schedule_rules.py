@@ -313,7 +313,7 @@ FILTERS = st.sampled_from(
 CLOCKS = st.sampled_from(["0 * * * *", "*/30 * * * *", "30 2 * * *", "0 0,2,12 * * *", "15 22 * * 5"])
 
 
-@settings(max_examples=depth.examples(60), deadline=None)
+@settings(max_examples=depth.pick(quick=15, normal=20, full=1200), deadline=None)
 @given(
     CLOCKS,
     st.lists(FILTERS, max_size=2),
