@@ -54,20 +54,25 @@ def make(name: str, request: pytest.FixtureRequest) -> Executor:
 
 
 def wait_for_workers(cluster: Any, seconds: float = 120) -> None:
-    """Until all workers run and their nannies know it.
+    """Until all workers run, and the scheduler and their nannies know it.
 
     A nanny doesn't replace a worker that dies before it knows, and on a busy machine that takes a while; one that fails to replace it ends.
-    Tests that kill workers one after the other would end with a cluster without any.
+    Tests that kill workers one after the other would end with a cluster without any. The scheduler is the first to hear of a death: until
+    the nanny hears of it too, it takes the dead worker for a running one.
     """
     tick = threading.Event()
     for _ in range(int(seconds / 0.01)):
         nannies = list(cluster.workers.values())
         if len(nannies) < WORKERS:
             cluster.scale(WORKERS)
-        elif all(nanny.process is not None and nanny.process.status.name == "running" for nanny in nannies):
+        elif len(cluster.scheduler.workers) == WORKERS and all(map(_is_running, nannies)):
             return
         tick.wait(0.01)
     raise TimeoutError("a Dask worker was not replaced")
+
+
+def _is_running(nanny: Any) -> bool:
+    return nanny.process is not None and nanny.process.status.name == "running"
 
 
 class Trace:

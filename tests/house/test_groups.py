@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 GROUPED = """
 import pytest
 
@@ -24,3 +26,13 @@ def test_a_group_stays_in_one_worker(tmp_path: Path) -> None:
     workers = [line for line in output.splitlines() if line.startswith("worker ")]
     assert len(workers) == 8, output
     assert len(set(workers)) == 1
+
+
+@pytest.fixture(scope="module")
+def server() -> str:
+    return "started once"
+
+
+def test_tests_that_share_what_their_module_sets_up_are_a_group(server: str, request: pytest.FixtureRequest) -> None:
+    group = request.node.get_closest_marker("xdist_group")
+    assert group is not None and group.args == (__name__,)

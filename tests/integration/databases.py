@@ -45,6 +45,7 @@ def empty(url: str) -> None:
 
 
 def delete_rows(engine: Engine) -> None:
+    statements = [f'delete from "{table.name}"' for table in reversed(metadata.sorted_tables)]
     with engine.begin() as connection:
-        for table in reversed(metadata.sorted_tables):
-            connection.execute(table.delete())
+        for sql in statements if engine.name == "sqlite" else ["; ".join(statements)]:
+            connection.exec_driver_sql(sql)

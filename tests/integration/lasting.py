@@ -1,7 +1,7 @@
 """One server for all tests of a module, whose tables each test finds empty: building an app takes longer than most of what is asked of it.
 
 A module that imports these fixtures has them instead of those that make a new server for each test. It fits where nothing depends on what a
-server keeps in memory: counted attempts to sign in, metrics, live streams.
+server keeps in memory: metrics, live streams, connections.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from appliance.client.transport import Transport
 from appliance.config import Settings
 from appliance.server.app import create_app
 from appliance.server.db.session import Database
+from appliance.server.domain.rules import Rules
 from tests.integration.databases import PATIENCE, delete_rows, new_url, without_fsync
 from tests.integration.server_fixtures import Site, claim, listening
 
@@ -50,12 +51,14 @@ def lasting_address(lasting: Site) -> Iterator[str]:
 @pytest.fixture
 def database(lasting: Site) -> Database:
     delete_rows(lasting.database.engine)
+    lasting.database.rules = Rules()
     return lasting.database
 
 
 @pytest.fixture
 def site(lasting: Site, database: Database) -> Site:
     lasting.client.cookies.clear()
+    lasting.app.dependencies["throttle"].dependency()._counted.clear()  # nobody has tried a password yet
     return replace(lasting, tokens=claim(database))
 
 

@@ -15,9 +15,12 @@ from appliance.server.db.session import Database
 from appliance.server.domain.concurrency import FLOW
 from appliance.server.errors import ClosedFolder, Invalid
 from tests.integration.builders import ALICE, claim, create, document, rows, waits
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
 from tests.integration.test_bound_tokens import enrol as enrol_as
 from tests.integration.test_bound_tokens import token
+
+__all__ = ["database", "site"]
 
 
 def enrol(database: Database, name: str, *projects: str, **more: Any) -> UUID:

@@ -32,10 +32,6 @@ def _login(site: Site, username: str = "alice", password: str = PASSWORD) -> Any
 
 @pytest.fixture
 def alice(site: Site) -> Site:
-    return with_alice(site)
-
-
-def with_alice(site: Site) -> Site:
     add_user(site.database, "alice", "operator", passwords.hash_password(PASSWORD))
     return site
 
@@ -90,8 +86,7 @@ def test_wrong_name_and_wrong_password_look_the_same(alice: Site) -> None:
     assert unknown.json()["message"] == wrong.json()["message"]
 
 
-def test_the_seventh_wrong_password_has_to_wait(empty_site: Site) -> None:
-    alice = with_alice(empty_site)
+def test_the_seventh_wrong_password_has_to_wait(alice: Site) -> None:
     for _ in range(throttle.PAIR.attempts):
         assert _login(alice, "alice", "wrong").status_code == 401
     refused = _login(alice)  # the right one too: a guesser must not learn that it is right

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -31,6 +32,7 @@ from appliance.server.services.repair import Repair
 from appliance.server.services.rollups import Rollups
 from appliance.server.services.run_names import RunNames
 from appliance.server.services.scheduler import Scheduler
+from tests import depth
 from tests.integration import builders, result_doors
 from tests.integration.server_fixtures import Site, add_token, add_user
 
@@ -197,7 +199,8 @@ def test_every_list_answers_whatever_value_is_damaged(lived_in: Site, table: str
     for owner, column in columns():
         if owner.name != table:
             continue
-        for value in WRONG[type(column.type)]:
+        values = WRONG[type(column.type)]
+        for value in values if depth.is_full() else random.Random(column.name).sample(values, 1):
             with damaged(database, table, column.name, value) as is_there:
                 if not is_there:
                     return

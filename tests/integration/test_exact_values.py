@@ -9,7 +9,10 @@ from typing import Any
 import pytest
 
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 VALUES = {
     "a beyond 2**53": "9007199254740993",

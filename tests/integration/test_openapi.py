@@ -13,7 +13,10 @@ from appliance.protocol.verbs import VERBS
 from appliance.server.api import openapi
 from appliance.server.api.gate import handlers
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 FILES = {"/", "/{path:path}", "/assets/{path:path}", "/docs", "/docs/{path:path}", "/simple", "/simple/{path:path}"}
 

@@ -26,7 +26,10 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from appliance.server.errors import Conflict
 from tests.integration.builders import one, rows
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site, add_token, add_user, listening
+
+__all__ = ["database", "site"]
 
 PRESET = "preset horse battery"
 OWN = "correct horse battery"

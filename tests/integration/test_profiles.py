@@ -14,19 +14,19 @@ import pytest
 
 from appliance import config
 from appliance.cli.root import invoke
-from appliance.config import Settings
 from appliance.kit import profiles
 from appliance.kit.profiles import Profile, Profiles
-from appliance.server.app import create_app
-from tests.integration.server_fixtures import Site, listening
+from tests.integration.lasting import database, site
+from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 Call = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def url(site: Site, settings: Settings) -> object:
-    with listening(create_app(settings, site.database)) as address:
-        yield address
+def url(site: Site, lasting_address: str) -> str:
+    return lasting_address
 
 
 @pytest.fixture

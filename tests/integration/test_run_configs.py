@@ -33,7 +33,10 @@ from tests.integration.builders import (
     run_row,
     waits,
 )
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
+
+__all__ = ["database", "site"]
 
 REGION = {"name": "region", "required": False, "default": "us", "schema": {"type": "string"}}
 

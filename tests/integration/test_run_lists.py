@@ -133,6 +133,7 @@ def all_pages(session: Session, wanted: RunFilter, limit: int, sort: RunSort = "
     raise AssertionError(f"the pages of {wanted} have no end")
 
 
+@pytest.mark.diagonal
 @pytest.mark.parametrize(("window", "most"), [(40, 500), (50_000, 3), (50_000, 500)])
 def test_pages_and_counts_say_what_a_walk_over_all_runs_says(
     session: Session, window: int, most: int, monkeypatch: pytest.MonkeyPatch

@@ -14,8 +14,11 @@ from appliance.server.actions import concurrency, maintenance
 from appliance.server.db.rows.schedules import NewSkip
 from appliance.server.db.writes.schedules import add_skips
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site
 from tests.integration.test_backfills import HOURLY
+
+__all__ = ["database", "site"]
 
 Rows = list[dict[str, Any]]
 

@@ -233,6 +233,7 @@ def test_a_caller_is_the_network_that_they_take_addresses_from(address: str, net
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("database_url", ["sqlite", pytest.param("postgres", marks=pytest.mark.full)], indirect=True)
 def test_strangers_who_sign_in_slow_nobody_down(tmp_path: Path, database_url: str) -> None:
     """Fifty connections guess as fast as they are answered; the median of a viewer's query stays within five times of the quiet one
     before and after, on the same machine."""

@@ -25,7 +25,10 @@ from appliance.server.db.writes import settings as settings_of
 from appliance.server.domain.rules import Rules
 from appliance.server.errors import Conflict, Invalid
 from tests.integration.builders import one, rows
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site, add_token, add_user, listening
+
+__all__ = ["database", "site"]
 
 PASSWORD = "correct horse battery"
 DAY = timedelta(days=1)

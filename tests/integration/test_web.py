@@ -28,7 +28,10 @@ from appliance.server.db.session import Database
 from appliance.server.graphql.handler import Later
 from appliance.server.web import docs, health, ui
 from tests.integration import builders
+from tests.integration.lasting import database, site
 from tests.integration.server_fixtures import Site, add_user, listening
+
+__all__ = ["database", "site"]
 
 ERROR_FIELDS = {"code", "message", "request_id", "details"}
 
