@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,13 @@ def new_url(request: pytest.FixtureRequest, folder: Path) -> str:
 
 def empty(url: str) -> None:
     """Delete every row of every table."""
-    engine = create_engine(address(url))
-    delete_rows(engine)
-    engine.dispose()
+    delete_rows(_engine(url))
+
+
+@cache
+def _engine(url: str) -> Engine:
+    """One for all tests: to connect takes longer than to delete."""
+    return create_engine(address(url), pool_pre_ping=True)
 
 
 def delete_rows(engine: Engine) -> None:

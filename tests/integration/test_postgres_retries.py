@@ -18,7 +18,7 @@ from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.errors import Contended, Interrupted, Unavailable
 from tests.integration.builders import one
-from tests.integration.conftest import empty
+from tests.integration.databases import empty
 
 SERVER = Path(__file__).resolve().parents[2] / "appliance" / "server"
 WRITERS, ROUNDS = 8, 6
