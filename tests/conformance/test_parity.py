@@ -11,6 +11,8 @@ import pytest
 from appliance.core.flow import Flow
 from appliance.core.task_decorator import task
 from appliance.engine.executors import Executor, ThreadExecutor
+from tests import depth
+from tests.conformance.executor_cases import ELSEWHERE
 from tests.conformance.parity_attempts import a_pause_within_a_resource, a_restart_of_the_end
 from tests.conformance.parity_cases import work
 from tests.conformance.parity_engine import an_executor_that_cannot_start
@@ -18,6 +20,14 @@ from tests.conformance.parity_sample import SAMPLE, surround
 from tests.conformance.parity_suite import CASES
 from tests.conformance.twice import AT_ONCE, Site, opened, untracked
 from tests.conformance.world import World
+
+IN_OTHER_PROCESSES = [
+    (name, where)
+    for number, name in enumerate(SAMPLE)
+    for where in ELSEWHERE
+    if depth.is_full() or where == ELSEWHERE[number % 2]
+]
+"""The executors in turn; in full runs each of them with every flow."""
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +54,7 @@ def test_a_flow_ends_alike_in_threads(site: Site, tmp_path: Path, name: str) -> 
     assert_alike(site, tmp_path, name, ThreadExecutor(4))
 
 
-@pytest.mark.parametrize("name", SAMPLE)
+@pytest.mark.parametrize(("name", "remote"), IN_OTHER_PROCESSES, indirect=["remote"])
 def test_a_flow_ends_alike_in_other_processes(site: Site, tmp_path: Path, name: str, remote: Executor) -> None:
     assert_alike(site, tmp_path, name, remote)
 
