@@ -19,7 +19,7 @@ from tests.integration.fuzz_graphql import Documents
 from tests.integration.fuzz_verdict import Ids, Verdict
 from tests.integration.server_fixtures import Site
 
-REQUESTS = int(os.environ.get("APPLIANCE_FUZZ", pick(quick=600, normal=3_000, full=12_000))) // 2
+REQUESTS = int(os.environ.get("APPLIANCE_FUZZ", pick(quick=600, normal=1_200, full=12_000))) // 2
 SEED = int(os.environ.get("APPLIANCE_FUZZ_SEED", 1))
 _PRINCIPALS = {Permission.RUN_PROTOCOL: "run", Permission.AGENT_PROTOCOL: "agent"}
 _LEFT_OUT = {

@@ -100,6 +100,7 @@ def server(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     live.kill()
 
 
+@pytest.mark.parametrize("database_url", [pytest.param("postgres", marks=pytest.mark.full), "sqlite"], indirect=True)
 def test_a_run_goes_on_only_where_the_key_is(
     server: LiveServer, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

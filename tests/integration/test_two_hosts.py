@@ -150,6 +150,7 @@ def site(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     live.kill()
 
 
+@pytest.mark.parametrize("database_url", [pytest.param("sqlite", marks=pytest.mark.full), "postgres"], indirect=True)
 def test_a_run_goes_on_where_its_results_are(site: Site, capsys: pytest.CaptureFixture[str]) -> None:
     go_on(site, capsys)
 
