@@ -250,7 +250,8 @@ def test_a_request_that_is_cut_off_is_one_line_and_no_fault(
         _request("PATCH", "/api/v1/schedules/00000000-0000-0000-0000-000000000007", site.tokens["operator"], body)
         + b"{",
     ]
-    for number, request in enumerate(cut, 1):
+    before = _counts(url)
+    for number, request in enumerate(cut, before.get("4xx", 0) + 1):
         caplog.clear()
         with _connected(url) as connection:
             connection.sendall(request)
@@ -258,7 +259,7 @@ def test_a_request_that_is_cut_off_is_one_line_and_no_fault(
         lines = [record for record in caplog.records if "closed the connection" in record.getMessage()]
         assert [(line.levelname, line.exc_info) for line in lines] == [("INFO", None)]
         assert not [record for record in caplog.records if record.levelno > logging.INFO]
-    assert "5xx" not in _counts(url)
+    assert _counts(url).get("5xx") == before.get("5xx")
 
 
 def test_an_answer_that_is_cut_off_is_one_line(site: Site, url: str, caplog: pytest.LogCaptureFixture) -> None:
