@@ -94,13 +94,23 @@ it("draws slots one by one while they can be counted", () => {
 
 it("prints commands that a shell takes as they are meant", () => {
   const name = "it's one";
-  const made = { name, labels: listIn("gpu, big data ,gpu,"), projects: ["ops"], capacity: "16" };
+  const made = {
+    kind: "process" as const,
+    image: "",
+    name,
+    labels: listIn("gpu, big data ,gpu,"),
+    projects: ["ops"],
+    capacity: "16",
+  };
   expect(startCommand(made, "https://host/prefix")).toBe(
     "APPLIANCE_URL=https://host/prefix APPLIANCE_TOKEN_FILE=it-s-one.token \\\n" +
       "  appliance agent process --name 'it'\\''s one' --label gpu --label 'big data' --project ops --capacity 16",
   );
   expect(startCommand({ ...made, labels: [], projects: [], capacity: "8" }, "https://host")).not.toContain(
     "--capacity",
+  );
+  expect(startCommand({ ...made, kind: "docker", image: "etl:3" }, "https://host")).toContain(
+    "appliance agent docker --name 'it'\\''s one' --image etl:3 --label gpu",
   );
   expect(tokenCommand("edge-01", "apl_agent_x")).toBe("(umask 077; echo apl_agent_x > edge-01.token)");
 });

@@ -123,13 +123,24 @@ export function freeBlocks({ capacity, running }: { capacity: number; running: n
   return Math.max(capacity, running) > MOST_BLOCKS ? null : Math.max(0, capacity - running);
 }
 
+/** How an agent starts runs: as processes of its machine, or in containers. */
+export type AgentKind = "process" | "docker";
+
+export const AGENT_KINDS: readonly { value: AgentKind; text: string }[] = [
+  { value: "process", text: "Processes on its machine" },
+  { value: "docker", text: "Docker containers" },
+];
+
 /** As a shell takes it, in quotes where it needs them. */
 export function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 export interface NewAgent {
+  kind: AgentKind;
   name: string;
+  /** In which a Docker agent starts runs that name none. */
+  image: string;
   labels: readonly string[];
   projects: readonly string[];
   capacity: string;
@@ -139,12 +150,13 @@ export interface NewAgent {
 export function startCommand(agent: NewAgent, url: string): string {
   const options = [
     ["--name", agent.name],
+    ...(agent.kind === "docker" ? [["--image", agent.image]] : []),
     ...agent.labels.map((label) => ["--label", label]),
     ...agent.projects.map((project) => ["--project", project]),
     ...(agent.capacity && agent.capacity !== USUAL_CAPACITY ? [["--capacity", agent.capacity]] : []),
   ].map(([option, value]) => `${option} ${quoted(value as string)}`);
   const environment = `APPLIANCE_URL=${quoted(url)} APPLIANCE_TOKEN_FILE=${quoted(tokenFile(agent.name))}`;
-  return `${environment} \\\n  appliance agent process ${options.join(" ")}`;
+  return `${environment} \\\n  appliance agent ${agent.kind} ${options.join(" ")}`;
 }
 
 /** The command that writes the token where only its user can read it. */

@@ -114,6 +114,20 @@ describe("adding an agent", () => {
     expect(await screen.findByText(/echo TOKEN > edge-02.token/)).toBeTruthy();
     expect(server.callsTo("POST /api/v1/tokens")).toEqual([]);
   });
+
+  it("asks for the image of a Docker agent", async () => {
+    const server = serving([]);
+    const page = await renderPage(<AgentsPage />, { path: "/agents" });
+    await page.user.click(await screen.findByRole("button", { name: "Add an agent…" }));
+    await page.user.type(screen.getByRole("textbox", { name: "Name" }), "edge-02");
+    await page.user.selectOptions(screen.getByRole("combobox", { name: "Runs are" }), "docker");
+    await page.user.click(screen.getByRole("button", { name: "Show commands" }));
+    expect(screen.getByText("Enter an image, such as etl:3.")).toBeTruthy();
+    await page.user.type(screen.getByRole("textbox", { name: "Image" }), "etl:3");
+    await page.user.click(screen.getByRole("button", { name: "Show commands" }));
+    expect(await screen.findByText(/agent docker --name edge-02 --image etl:3/)).toBeTruthy();
+    expect(server.callsTo("POST /api/v1/tokens")).toEqual([]);
+  });
 });
 
 it("says what to do when the agents can't be loaded", async () => {

@@ -7,7 +7,7 @@ import { Button } from "react-aria-components";
 import { agentsQuery } from "../../api/agents";
 import { createToken } from "../../api/people";
 import { useSession } from "../../api/session";
-import { type NewAgent, startCommand, stateOf, tokenCommand } from "../../lib/agents";
+import { AGENT_KINDS, type NewAgent, startCommand, stateOf, tokenCommand } from "../../lib/agents";
 import { addressOf } from "../../lib/base";
 import { LIFETIMES } from "../../lib/people";
 import { Dialog } from "../../ui/dialog";
@@ -71,7 +71,7 @@ function AgentForm({ mayCreate, isPending, onStart, ...rest }: FormProps) {
       onSubmit={(event) => {
         event.preventDefault();
         setSubmitted(true);
-        if (!errors.name && !errors.capacity && !isPending) onStart(agent, lifetime);
+        if (Object.values(errors).every((error) => !error) && !isPending) onStart(agent, lifetime);
       }}
     >
       <TextInput
@@ -84,6 +84,7 @@ function AgentForm({ mayCreate, isPending, onStart, ...rest }: FormProps) {
         autoFocus
         isRequired
       />
+      <KindFields form={{ typed, type, errors }} isSubmitted={isSubmitted} />
       <TextInput
         label="Labels"
         value={typed.labels}
@@ -128,6 +129,28 @@ function AgentForm({ mayCreate, isPending, onStart, ...rest }: FormProps) {
   );
 }
 
+type Form = Pick<ReturnType<typeof useAgentForm>, "typed" | "type" | "errors">;
+
+/** How it starts runs, and what it needs for that. */
+function KindFields({ form: { typed, type, errors }, isSubmitted }: { form: Form; isSubmitted: boolean }) {
+  return (
+    <>
+      <SelectField label="Runs are" value={typed.kind} onChange={type("kind")} options={AGENT_KINDS} />
+      {typed.kind === "docker" && (
+        <TextInput
+          label="Image"
+          value={typed.image}
+          onChange={type("image")}
+          help="For runs that name none. It has Python and the SDK."
+          error={isSubmitted ? errors.image : undefined}
+          autoComplete="off"
+          isRequired
+        />
+      )}
+    </>
+  );
+}
+
 function Commands({ agent, token, onClose }: { agent: NewAgent; token: string | null; onClose: () => void }) {
   const [opened] = useState(Date.now);
   const known = useQuery({ ...agentsQuery, refetchInterval: 5_000 });
@@ -143,7 +166,14 @@ function Commands({ agent, token, onClose }: { agent: NewAgent; token: string | 
     <Dialog title={`Start agent ${agent.name}`} isOpen onClose={onClose} isSticky>
       <p>
         On its machine, install the SDK (
-        <a className="link" href={addressOf("/docs/install/#on-the-host-of-an-agent")} target="_blank" rel="noreferrer">
+        <a
+          className="link"
+          href={addressOf(
+            agent.kind === "docker" ? "/docs/docker/#start-an-agent" : "/docs/install/#on-the-host-of-an-agent",
+          )}
+          target="_blank"
+          rel="noreferrer"
+        >
           how to
         </a>
         ), and then:
