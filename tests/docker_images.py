@@ -45,6 +45,14 @@ def build(folder: Path, tag: str, files: dict[str, str]) -> None:
         (folder / "sdk" / name).parent.mkdir(exist_ok=True)
         (folder / "sdk" / name).write_text(content)
     (folder / "Dockerfile").write_text(_DOCKERFILE)
+    before = _id_of(tag)
     command = ["docker", "build", "--quiet", "--build-arg", f"BASE_IMAGE={BASE_IMAGE}", "--tag", tag, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr[-4000:]
+    if before not in ("", _id_of(tag)):
+        _succeeds("docker", "image", "rm", before)
+
+
+def _id_of(tag: str) -> str:
+    command = ["docker", "image", "inspect", "--format", "{{.Id}}", tag]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout.strip()
