@@ -33,7 +33,7 @@ EVERY_SECOND = {"kind": "cron", "cron": "* * * * * *", "timezone": "UTC"}
 LONGEST_ANSWER = 10.0
 BACK_WITHIN = 10.0
 NO_STALE_ONE_AFTER = 15.0
-AT_ONCE = 2.0
+AT_ONCE = 4.0
 """Far less than the slow look at the database, which finds everything that nobody was told of."""
 KILLS = depth.pick(quick=3, normal=3, full=120)
 """How many times, once a second, all backends are terminated."""

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.xdist_group("crash points")  # all are forked from one 
 PACKAGE = Path(crash.__file__).parents[1]
 OF_PROCESSES = (
     "agent.claimed",
+    "agent.container",
     "agent.created",
     "agent.ended",
     "agent.fetched",
