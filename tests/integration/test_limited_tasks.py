@@ -170,7 +170,16 @@ def clean(server: LiveServer) -> Iterator[None]:
 
 def test_two_runs_share_the_slots_of_a_tag(server: LiveServer, tmp_path: Path) -> None:
     concurrency.put(server.client, "task_tag", "db", 2)
-    watch.work = lambda: threading.Event().wait(0.01)
+    met = threading.Event()
+
+    def work() -> None:
+        """The first is at work until there is another: else none of them might meet on a busy machine."""
+        if watch.now > 1:
+            met.set()
+        met.wait(20)
+        threading.Event().wait(0.01)
+
+    watch.work = work
     both = [Attempt(server, wide, tmp_path, ThreadExecutor(6)).start() for _ in range(2)]
     assert all(attempt.end().is_successful() for attempt in both)
     assert (watch.most, len(watch.times)) == (2, 24)
