@@ -49,6 +49,11 @@ def _engine(url: str) -> Engine:
     return create_engine(address(url), pool_pre_ping=True)
 
 
+def let_go(url: str) -> None:
+    """Close the connection that stays open between tests, for what needs the database to itself."""
+    _engine(url).dispose()
+
+
 def delete_rows(engine: Engine) -> None:
     statements = [f'delete from "{table.name}"' for table in reversed(metadata.sorted_tables)]
     with engine.begin() as connection:

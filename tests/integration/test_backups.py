@@ -24,6 +24,7 @@ from appliance.server.db.sqlite import dbapi
 from appliance.server.errors import Conflict, Invalid, ServerError
 from tests.integration import builders
 from tests.integration.conftest import StoppedClock
+from tests.integration.databases import let_go
 
 HOURLY = {"kind": "cron", "cron": "0 * * * *", "timezone": "UTC"}
 
@@ -58,6 +59,7 @@ class Place:
         aside = self.folder / f"aside{self.suffix}"
         self.database.dispose()
         if self.file is None:
+            let_go(self.url)
             postgres_backups.restore(self.url, backup, aside, clock.now())
         else:
             backups.restore(self.file, backup, aside, clock.now())

@@ -277,7 +277,7 @@ CHANGE_NOTHING = {
         "flow diff",
         "project list",
         "bundle list",
-        "bundle key new",
+        *(f"bundle key {verb}" for verb in ("new", "add", "switch", "remove", "list")),
         "agent environments list",
         "agent environments remove",
     ),
