@@ -298,7 +298,7 @@ CHANGE_NOTHING = {
     *("backup create", "backup list", "backup restore", "backup verify", "doctor rows"),
     *("login", "logout", "profile list", "profile use", "admin reset", "admin setup-link"),
     *("admin secrets-key list", "admin secrets-key add", "admin secrets-key rotate"),
-    *("agent match", "agent runs", "agent roots list", "agent roots add", "agent roots remove"),
+    *("agent docker", "agent match", "agent runs", "agent roots list", "agent roots add", "agent roots remove"),
 }
 """Commands that change nothing on a server, because they only read, work on files, or are the appliance themselves."""
 
