@@ -22,7 +22,7 @@ export function Overview({ home, needs }: { home: Home; needs: readonly Need<Fai
         </div>
         <div className="home-column">
           <NextCard runs={home.next.items} />
-          <AgentsCard agents={home.agents} />
+          <AgentsCard agents={home.agents} serverTime={home.server.time} />
           <SystemCard server={home.server} disk={home.disk} />
         </div>
       </div>
