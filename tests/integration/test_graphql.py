@@ -192,7 +192,7 @@ def test_mutations_act_and_show_the_result(site: Site) -> None:
 
 
 def test_a_list_asks_the_database_a_fixed_number_of_times(site: Site) -> None:
-    query = """{ flowRuns(first: 50) { total items { id flow { name project { name } version { number } recentRuns(first: 3) { id } nextRun { id } }
+    query = """{ flowRuns(first: 50) { total items { id flow { name warnings project { name } version { number } recentRuns(first: 3) { id } nextRun { id } }
       version { number } agent { name running } taskCounts { total } errorCount waitReason cause { message lastSuccess } } } }"""
 
     def asked(number: int) -> int:
@@ -234,6 +234,25 @@ def test_recent_runs_are_the_same_whatever_else_is_asked_of_them(site: Site, mor
     assert kept == brief
     extra = [run for flow in whole for run in flow["recentRuns"]]
     assert all(run[name] not in ("", None) for run in extra for name in run.keys() - fields)
+
+
+def test_a_fragment_of_brief_fields_reads_no_more_columns_than_the_fields(site: Site) -> None:
+    builders.begun(site.database)
+    statements: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    event.listen(site.database.engine, "before_cursor_execute", note)
+    try:
+        site.data("{ flows { items { recentRuns { ... on FlowRun { id state { name } } } } } }")
+        site.data(
+            "{ flows { items { recentRuns { ...brief } } } } fragment brief on FlowRun { id ...more } fragment more on FlowRun { name }"
+        )
+    finally:
+        event.remove(site.database.engine, "before_cursor_execute", note)
+    reading = [text for text in statements if "scheduled_time DESC" in text]
+    assert len(reading) == 2 and "flow_run.parameters" not in "".join(reading)
 
 
 def _nested(levels: int) -> str:

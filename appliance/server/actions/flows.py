@@ -37,7 +37,7 @@ from appliance.server.actions import (
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import former_names, mapped_flows
+from appliance.server.db.reads import former_names, mapped_flows, waiting
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
@@ -108,7 +108,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
             restores=work.version.restores if work.created else None,
             changes=work.changes,
             schedules=work.news,
-            warnings=warnings.of_version(session, work.flow, work.version, now),
+            warnings=warnings.of_version(session, work.flow, work.version, waiting.agent_facts(session, now)),
         )
 
 
@@ -128,7 +128,7 @@ def preview(db: Database, actor: Actor, request: Registration, *, now: datetime 
             restores=work.version.restores if work.created else None,
             changes=work.changes,
             schedules=[_without_id(item) if item.outcome == "added" else item for item in work.news],
-            warnings=warnings.of_version(session, work.flow, work.version, now),
+            warnings=warnings.of_version(session, work.flow, work.version, waiting.agent_facts(session, now)),
         )
         try:
             code_places.refuse_closed(session, work.project, work.version)

@@ -10,11 +10,11 @@ from sqlalchemy.orm import Session
 
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.run_config import kind_of, needs_of
-from appliance.server.db.reads import projects, secrets, waiting
+from appliance.server.db.reads import projects, secrets
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.domain.run_configs import merge
-from appliance.server.domain.waiting import RunFacts, excess, taken
+from appliance.server.domain.waiting import RunFacts, Situation, excess, taken
 
 _SAID = frozenset({"no_kind", "no_storage", "no_label", "no_user", "no_python"})
 """Reasons that a person has to do something about. That no agent is online at the moment, or that all are busy, is none."""
@@ -34,9 +34,8 @@ def facts_of(project_id: UUID, config: JsonDocument, storage: str, labels: Itera
     )
 
 
-def unserved(session: Session, run: RunFacts, now: datetime) -> list[str]:
+def unserved(run: RunFacts, situation: Situation) -> list[str]:
     """Why no live agent would take the run, or none would start it with its limits: one sentence, or none."""
-    situation = waiting.agent_facts(session, now)
     reason = taken(run, situation)
     if reason.code in _SAID:
         return [f"{reason.sentence} Runs wait until one does."]
@@ -44,15 +43,15 @@ def unserved(session: Session, run: RunFacts, now: datetime) -> list[str]:
 
 
 def of_version(
-    session: Session, flow: FlowRow | Flow, version: FlowVersionRow | FlowVersion, now: datetime
+    session: Session, flow: FlowRow | Flow, version: FlowVersionRow | FlowVersion, situation: Situation
 ) -> list[str]:
-    """What runs of the flow's newest version will wait for, or fail for, as things are now, and which defaults it has no use for."""
+    """What runs of the flow's newest version will wait for, or fail for, as the agents are, and which defaults it has no use for."""
     config = merge(version.run_config, flow.overrides.get("run_config") or {})
     labels = flow.overrides.get("labels")
     labels = version.labels if labels is None else labels
-    facts = facts_of(flow.project_id, config, version.storage_type, labels, now)
+    facts = facts_of(flow.project_id, config, version.storage_type, labels, situation.now)
     declared = version.graph.get("secrets") or []
-    return unserved(session, facts, now) + _missing_secrets(session, flow.project_id, declared) + _unused(flow, version)
+    return unserved(facts, situation) + _missing_secrets(session, flow.project_id, declared) + _unused(flow, version)
 
 
 def _unused(flow: FlowRow | Flow, version: FlowVersionRow | FlowVersion) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import strawberry
-from graphql import FieldNode, GraphQLSchema
+from graphql import FieldNode, GraphQLSchema, InlineFragmentNode
 
 from appliance.server.auth.guards import Permission, require
 
@@ -42,12 +42,18 @@ def described(description: str) -> Callable[[Callable[..., Any]], Any]:
 
 
 def selects_only(info: Any, names: Collection[str]) -> bool:
-    """Whether the query selects only these fields of the result. A fragment could select anything, so it doesn't qualify."""
-    return all(
-        isinstance(selection, FieldNode) and selection.name.value in names
-        for node in info._raw_info.field_nodes
-        for selection in node.selection_set.selections
-    )
+    """Whether the query selects only these fields of the result, itself or in fragments."""
+    raw = info._raw_info
+    selected = [selection for node in raw.field_nodes for selection in node.selection_set.selections]
+    while selected:
+        selection = selected.pop()
+        if isinstance(selection, FieldNode):
+            if selection.name.value not in names:
+                return False
+        else:
+            spread = selection if isinstance(selection, InlineFragmentNode) else raw.fragments[selection.name.value]
+            selected += spread.selection_set.selections
+    return True
 
 
 def permissions(schema: GraphQLSchema) -> dict[str, Permission]:

@@ -127,6 +127,7 @@ class Loaders:
         self._summaries: dict[int, Batch[UUID, list[RunSummary]]] = {}
         self._flow_ids: set[UUID] = set()
         self._situation: Situation | None = None
+        self._agents_alone: Situation | None = None
 
     def forget(self) -> None:
         """Release everything that was read. The batches and this object refer to each other, so without this the rows of a large response
@@ -176,6 +177,12 @@ class Loaders:
         if self._situation is None:
             self._situation = waiting.situation(self._session(), self._now)
         return self._situation
+
+    def agents_alone(self) -> Situation:
+        """The facts that determine who would take a run."""
+        if self._agents_alone is None:
+            self._agents_alone = waiting.agent_facts(self._session(), self._now)
+        return self._agents_alone
 
     def _flows(self, ids: Collection[UUID]) -> dict[UUID, FlowRow]:
         rows = flows.by_ids(self._session(), ids)

@@ -16,7 +16,7 @@ from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_param
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import flow_runs, flows, run_filter_names
+from appliance.server.db.reads import flow_runs, flows, run_filter_names, waiting
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.flows import RunnableFlow, RunnableVersion
 from appliance.server.db.session import Database
@@ -84,7 +84,7 @@ def _warnings(
     if kind_of(config) == "universal":
         return []
     facts = warnings.facts_of(flow.project_id, config, version.storage_type, row["labels"], now)
-    return warnings.unserved(session, facts, now)
+    return warnings.unserved(facts, waiting.agent_facts(session, now))
 
 
 def _runnable(session: Session, request: CreateFlowRun) -> tuple[RunnableFlow, RunnableVersion | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from functools import cache
@@ -57,7 +56,7 @@ _LAST_SUCCESS = (
 _LAST_SUCCESSES = OfMany(lambda among: select(_flow.c.id, _LAST_SUCCESS).where(among(_flow.c.id)))
 _SINCE = case((_run.c.created > _run.c.scheduled_time, _run.c.created), else_=_run.c.scheduled_time)
 _WAITED_SINCE = OfMany(lambda among: select(_run.c.id, _SINCE).where(among(_run.c.id)))
-_LIVE_AGENTS = Prepared(select(_run.c.agent_id).where(LIVE_NOW))
+_LIVE_AGENTS = Prepared(select(_run.c.agent_id, func.count()).where(LIVE_NOW).group_by(_run.c.agent_id))
 _ONE = select(*LIST_COLUMNS).where(_run.c.id == bindparam("run"))
 _TOKEN = Prepared(
     select(_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c.state_at).where(
@@ -182,8 +181,8 @@ def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, d
 
 def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many runs each agent has now. Reads all live runs: with a condition on agents, SQLite would read all their ended runs."""
-    numbers = Counter(readable.scalars(session, _LIVE_AGENTS))
-    return {agent_id: numbers[agent_id] for agent_id in agent_ids if agent_id in numbers}
+    wanted = set(agent_ids)
+    return {agent_id: number for agent_id, number in readable.every(session, _LIVE_AGENTS) if agent_id in wanted}
 
 
 def waited_since(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime]:

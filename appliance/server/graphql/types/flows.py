@@ -96,7 +96,7 @@ class Flow:
         newest = info.context.loaders.newest_version.load(self.id)
         if newest is None:
             return []
-        return warnings.of_version(info.context.session(), self.row, newest, info.context.now)
+        return warnings.of_version(info.context.session(), self.row, newest, info.context.loaders.agents_alone())
 
     @strawberry.field
     def schedules(self, info: Info) -> list[Schedule]:
