@@ -439,6 +439,12 @@ def test_home_says_what_failed_and_why_without_a_click(
     page.keyboard.press("g")
     page.keyboard.press("h")
     expect(page.get_by_role("region", name="Flows").get_by_role("row", name=re.compile("report"))).to_be_visible()
+    page.get_by_role("link", name="Wall screen").click()
+    expect(page.get_by_role("navigation")).to_have_count(0)
+    expect(cause).to_be_visible()
+    accessible(page)
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("navigation")).to_be_visible()
     context.close()
 
 

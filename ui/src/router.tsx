@@ -79,6 +79,8 @@ const app = createRoute({
 const home = createRoute({
   getParentRoute: () => app,
   path: "/",
+  validateSearch: (search: Record<string, unknown>): { kiosk?: true } =>
+    "kiosk" in search && search.kiosk !== "false" ? { kiosk: true } : {},
   loader: ({ context }) => {
     void context.queries.prefetchQuery(homeQuery);
   },

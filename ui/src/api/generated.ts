@@ -25,6 +25,13 @@ export interface BackfillRangeInput {
   document?: unknown;
 }
 
+export interface BeginMaintenanceInput {
+  reason?: string | null;
+  until?: string | null;
+  duration?: number | null;
+  idempotencyKey?: string | null;
+}
+
 export type BulkAction = "CANCEL" | "PAUSE" | "RESUME" | "RESTART" | "START_NOW" | "MARK" | "EDIT" | "DELETE";
 
 export interface BulkFlowRunsInput {
@@ -587,6 +594,22 @@ export type BackfillPreviewQueryVariables = {
 
 export const BackfillPreviewDocument: Document<BackfillPreviewQuery, BackfillPreviewQueryVariables> = {
   text: "query BackfillPreview($range:BackfillRangeInput!){backfillPreview(range:$range){count existing first last}}",
+};
+
+export type BeginMaintenanceMutation = {
+  beginMaintenance: {
+    maintenance: {
+      until: string | null;
+    };
+  };
+};
+
+export type BeginMaintenanceMutationVariables = {
+  input: BeginMaintenanceInput;
+};
+
+export const BeginMaintenanceDocument: Document<BeginMaintenanceMutation, BeginMaintenanceMutationVariables> = {
+  text: "mutation BeginMaintenance($input:BeginMaintenanceInput!){beginMaintenance(input:$input){maintenance{until}}}",
 };
 
 export type BulkMutation = {

@@ -2,6 +2,7 @@
 
 import { queryOptions } from "@tanstack/react-query";
 import {
+  BeginMaintenanceDocument,
   EndMaintenanceDocument,
   FreeSpaceDocument,
   type FreeSpaceMutation,
@@ -43,4 +44,9 @@ export async function skipHeld(input: { reason: string; idempotencyKey: string }
 
 export async function endMaintenance(): Promise<void> {
   await execute(EndMaintenanceDocument, {});
+}
+
+/** `seconds`: after which it ends; null: somebody has to end it. */
+export async function beginMaintenance(seconds: number | null, reason: string): Promise<void> {
+  await execute(BeginMaintenanceDocument, { input: { duration: seconds, reason } });
 }

@@ -1,4 +1,5 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { Link, useSearch } from "@tanstack/react-router";
 import { useCallback, useMemo } from "react";
 import { homeQuery } from "../api/home";
 import { homeKeys } from "../api/keys";
@@ -24,6 +25,7 @@ export function HomePage() {
     [client],
   );
   useChanges(askAgain, AGAIN_AFTER);
+  const isKiosk = useSearch({ from: "/app/" }).kiosk === true;
   const { data } = query;
   const needs = useMemo(() => (data ? needsOf(data.failures.items) : []), [data]);
   const [title, family] = needs.length > 0 ? ([`${needs.length} · Home`, "failed"] as const) : (["Home"] as const);
@@ -32,6 +34,12 @@ export function HomePage() {
     <div className="page">
       <div className="page-head">
         <h1>{formatDate(new Date(now))}</h1>
+        <span className="spring" />
+        {!isKiosk && (
+          <Link to="/" search={{ kiosk: true }} className="muted link wide-only" title="Only this page, in large type">
+            Wall screen
+          </Link>
+        )}
       </div>
       {query.isPending ? (
         <Skeleton rows={16} label="the overview" />
@@ -40,7 +48,7 @@ export function HomePage() {
       ) : data.flows.items.length === 0 ? (
         <Welcome agents={data.agents} />
       ) : (
-        <Overview home={data} needs={needs} />
+        <Overview home={data} needs={needs} isKiosk={isKiosk} />
       )}
     </div>
   );

@@ -10,10 +10,18 @@ import { Verdict } from "./verdict";
 import "./home.css";
 
 /** On the left what is going on, on the right what comes next and who does the work. */
-export function Overview({ home, needs }: { home: Home; needs: readonly Need<FailedRun>[] }) {
+export function Overview({
+  home,
+  needs,
+  isKiosk,
+}: {
+  home: Home;
+  needs: readonly Need<FailedRun>[];
+  isKiosk: boolean;
+}) {
   return (
     <>
-      <Verdict home={home} isQuiet={needs.length === 0} />
+      <Verdict home={home} isQuiet={needs.length === 0} isKiosk={isKiosk} />
       <div className="home">
         <div className="home-column">
           <NeedsCard home={home} needs={needs} />

@@ -1,4 +1,4 @@
-import { Link, Outlet, useNavigate } from "@tanstack/react-router";
+import { Link, Outlet, useMatch, useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { live } from "../../api/live";
 import { useSession } from "../../api/session";
@@ -55,10 +55,11 @@ const PAGES: readonly PageLink[] = [
   },
 ];
 
-/** The frame of all pages: top bar, navigation, live indicator, banners, toasts. */
+/** The frame of all pages: top bar, navigation, live indicator, banners, toasts. On a wall screen only the page and what concerns everyone. */
 export function Shell() {
   const navigate = useNavigate();
   const may = useMay();
+  const isKiosk = useMatch({ from: "/app/", shouldThrow: false })?.search.kiosk === true;
   const pages = PAGES.filter(({ permission }) => !permission || may(permission));
   useLiveQueries();
   useEffect(() => {
@@ -68,30 +69,19 @@ export function Shell() {
   useShortcuts("Everywhere", [
     ...pages.map((page) => ({ keys: page.keys, label: page.label, run: () => void navigate({ to: page.to }) })),
     { keys: "Shift L", label: "Pause or resume live updates", run: () => live.togglePause() },
+    ...(isKiosk ? [{ keys: "Escape", label: "Leave the wall screen", run: () => void navigate({ to: "/" }) }] : []),
   ]);
   return (
-    <div className="shell">
+    <div className={isKiosk ? "shell kiosk" : "shell"}>
       <a className="skip" href="#main">
         Skip to content
       </a>
-      <TopBar />
-      <nav className="nav" aria-label="Main">
-        {pages.map((page) => (
-          <Link
-            key={page.to}
-            to={page.to}
-            className="nav-link"
-            activeOptions={{ exact: page.to === "/" }}
-            activeProps={{ "aria-current": "page" }}
-          >
-            <svg className="state-icon nav-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
-              <path d={page.icon} />
-            </svg>
-            <span>{page.label}</span>
-            <kbd>{page.keys}</kbd>
-          </Link>
-        ))}
-      </nav>
+      {!isKiosk && (
+        <>
+          <TopBar />
+          <Navigation pages={pages} />
+        </>
+      )}
       <main id="main" className="main" tabIndex={-1}>
         <div className="strips">
           <StaleStrip />
@@ -102,6 +92,28 @@ export function Shell() {
       <Toasts />
       <ShortcutsSheet />
     </div>
+  );
+}
+
+function Navigation({ pages }: { pages: readonly PageLink[] }) {
+  return (
+    <nav className="nav" aria-label="Main">
+      {pages.map((page) => (
+        <Link
+          key={page.to}
+          to={page.to}
+          className="nav-link"
+          activeOptions={{ exact: page.to === "/" }}
+          activeProps={{ "aria-current": "page" }}
+        >
+          <svg className="state-icon nav-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
+            <path d={page.icon} />
+          </svg>
+          <span>{page.label}</span>
+          <kbd>{page.keys}</kbd>
+        </Link>
+      ))}
+    </nav>
   );
 }
 
