@@ -10,13 +10,17 @@ from concurrent.futures import Future
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from appliance.agents.clock_skew import ClockSkew
 from appliance.agents.introduction import introduction
+from appliance.agents.quarantine import Quarantine, is_of_the_machine
 from appliance.agents.roots import Roots
+from appliance.agents.vitals import Vitals
 from appliance.client import agents
 from appliance.client.errors import PASSING, ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
 from appliance.client.transport import Transport, retry_after
 from appliance.kit import crash
 from appliance.kit.backoff import delays
+from appliance.packaging.storage import CodeMissing
 from appliance.protocol.agents import Claim, Claimed, CodeGone, Enrol, Enrolled, Held, Provided, Work
 
 WAIT = 3.0
@@ -44,6 +48,12 @@ class NotStarted(Exception):
     sentence for the agent's log."""
 
 
+def system_error(what: str, error: OSError) -> StartFailed | NotStarted:
+    """What the system refused, as an error of the run, or of this machine if it would have refused that to any run."""
+    kind = NotStarted if is_of_the_machine(error) else StartFailed
+    return kind(f"{what}: {error.strerror}.")
+
+
 class Agent(ABC):
     """Subclasses start runs somewhere and keep track of them."""
 
@@ -65,6 +75,7 @@ class Agent(ABC):
         self._published: Enrol | None = None  # what the server has heard
         self._left_behind = False  # the agent stopped without waiting for the loop's thread
         self.changed = threading.Event()  # a slot became free
+        self.vitals, self.quarantine, self.skew = Vitals(name, capacity), Quarantine(), ClockSkew()
 
     @abstractmethod
     def open(self) -> None:
@@ -84,7 +95,7 @@ class Agent(ABC):
 
     @abstractmethod
     def start(self, work: Work) -> None:
-        """Start one attempt. Raises StartFailed, or Lacking."""
+        """Start one attempt, and say so to `started`. Raises StartFailed, Lacking, or NotStarted."""
 
     def can_start(self) -> bool:
         """Whether it can start runs at present. Until then, it asks for none."""
@@ -116,6 +127,20 @@ class Agent(ABC):
     def report_failed_start(self, work: Work, reason: str) -> None:
         """Report to the server that `start` failed."""
 
+    def started(self, work: Work) -> None:
+        """An attempt was started."""
+        self.vitals.started(work)
+        self.quarantine.started()
+
+    def not_started(self, work: Work, error: Exception) -> None:
+        """An attempt was not started here. The server learns it from the next claims, unless it is told."""
+        if isinstance(error, NotStarted):
+            self.vitals.not_started("agent")
+            self.quarantine.failed(str(error))
+            _logger.error("Run %s is not started here: %s", work.name, error)
+        else:
+            self.vitals.not_started("lacking" if isinstance(error, Lacking | CodeMissing) else "run")
+
     # --- the loop
 
     def run(self, stop: threading.Event) -> int:
@@ -124,6 +149,7 @@ class Agent(ABC):
         try:
             return self._until(stop)
         except (Unauthenticated, Forbidden, NotFound) as error:
+            self.vitals.rejected = str(error)
             _logger.error("The server at %s rejected this agent: %s", self._transport.url, error)
             return 2
         finally:
@@ -154,6 +180,7 @@ class Agent(ABC):
         pauses = delays(0.1, LONGEST_PAUSE)
         is_waiting = False
         while agent_id is not None and not stop.is_set():
+            self.vitals.beat()
             try:
                 if self._has_news():
                     agent_id = self._enrol(stop)
@@ -172,6 +199,7 @@ class Agent(ABC):
                 if not is_waiting:
                     _logger.warning("Waiting for the server: %s", error)
                 is_waiting = True
+                self.vitals.away = str(error)
                 stop.wait(max(next(pauses), retry_after(error)))
                 continue
             if is_waiting:
@@ -185,10 +213,13 @@ class Agent(ABC):
         """Whether the administrator has added or removed roots, or it has found a problem or something that it provides, since it last enrolled."""
         said = self._published
         return said is not None and (
-            list(self.problems) != said.problems
+            self._all_problems() != said.problems
             or self.provided != said.provided
             or (self.roots is not None and list(self.roots.open) != said.roots)
         )
+
+    def _all_problems(self) -> list[str]:
+        return [*self.problems, *filter(None, (self.quarantine.problem, self.skew.problem))]
 
     def _sign_off(self, agent_id: UUID) -> None:
         """Say goodbye. Without an answer, or from a server one release older, the agent is offline once it has been silent for a while."""
@@ -207,7 +238,7 @@ class Agent(ABC):
             self.roots,
             self.env_names,
             self.projects,
-            self.problems,
+            self._all_problems(),
             self.results(),
             self.results_key_id,
             self.storages,
@@ -216,6 +247,7 @@ class Agent(ABC):
         self._published = request
         is_waiting = False
         for pause in delays(0.1, LONGEST_PAUSE):
+            self.vitals.beat()
             if stop.is_set():
                 return None
             try:
@@ -226,6 +258,7 @@ class Agent(ABC):
                 if not is_waiting and not isinstance(error, SetupRequired):
                     _logger.warning("Waiting for the server: %s", error)
                     is_waiting = True
+                self.vitals.away = str(error)
                 stop.wait(max(pause, retry_after(error)))
                 continue
             self.on_enrol(answer)
@@ -236,12 +269,20 @@ class Agent(ABC):
     def _claim(self, agent_id: UUID, stop: threading.Event) -> Claimed:
         self.changed.clear()
         holding = self.holding()
-        free = max(0, self._capacity - len(holding)) if self.can_start() else 0
+        free = self._free_slots(holding)
         wait = self._wait if free else 0.0
         answer = agents.claim(self._transport, agent_id, Claim(free_slots=free, wait_s=wait, holding=holding))
+        self.vitals.answered(holding)
+        self.skew.observe(*self._transport.dated)
         if free == 0 and not stop.is_set():
             self.changed.wait(FULL_PAUSE)
         return answer
+
+    def _free_slots(self, holding: Sequence[Held]) -> int:
+        """How many runs it asks for."""
+        can_start = self.can_start()
+        self.vitals.idle = self.quarantine.problem if can_start else " ".join(self.problems)
+        return self.quarantine.slots(max(0, self._capacity - len(holding))) if can_start else 0
 
     def _carry_out(self, agent_id: UUID, orders: Claimed) -> None:
         for stop in orders.stop:
@@ -253,6 +294,7 @@ class Agent(ABC):
             )
         for work in orders.work[:free]:
             crash.point("agent.claimed")
+            self.vitals.claimed(work)
             try:
                 if self.projects and work.project not in self.projects:  # from a server that does not know them
                     raise StartFailed(f"This agent takes no runs of project {work.project}.")
@@ -261,13 +303,16 @@ class Agent(ABC):
                     self._start(agent_id, work)
             except (ClientError, crash.Crashed):
                 raise
+            except NotStarted as error:
+                self.not_started(work, error)
             except StartFailed as error:
-                self._start_failed(work, str(error))
+                self._start_failed(work, error, str(error))
             except Exception as error:  # no run may end the agent, which has others
                 _logger.exception("Starting run %s failed.", work.name)
-                self._start_failed(work, f"The agent could not start it: {type(error).__name__}: {error}")
+                self._start_failed(work, error, f"The agent could not start it: {type(error).__name__}: {error}")
 
-    def _start_failed(self, work: Work, reason: str) -> None:
+    def _start_failed(self, work: Work, error: Exception, reason: str) -> None:
+        self.not_started(work, error)
         _logger.error("Run %s could not be started: %s", work.name, reason)
         self.report_failed_start(work, reason)
 
@@ -289,5 +334,6 @@ class Agent(ABC):
             _logger.warning("Run %s is not started here: %s %s", work.name, problem, error)
             return True
         if answer.taken_back:
+            self.vitals.not_started("lacking")
             _logger.info("Run %s was given back: %s", work.name, problem)
         return answer.taken_back

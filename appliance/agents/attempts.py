@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import shutil
 import stat
@@ -13,13 +14,14 @@ from uuid import UUID
 
 import msgspec
 
+from appliance.agents.agent import system_error
 from appliance.agents.become import REFUSED
 from appliance.agents.run_files import EXIT_FILE, STOP_FILE
 from appliance.agents.sealed_tokens import seal, unseal
 from appliance.core import masking
 from appliance.engine.output.streams import BOTH
 from appliance.kit.privileges import Ids
-from appliance.protocol.agents import Exited
+from appliance.protocol.agents import Exited, Work
 
 OUTPUT = "output.log"
 OWN = "own"
@@ -28,6 +30,7 @@ _BEARER = "token"
 _RECORD, _EXIT = "job.json", "exited.json"  # agents of earlier releases use the same names
 _MAX_ARCHIVED = 50
 _TAIL_LINES, _TAIL_BYTES = 20, 64 * 1024
+_logger = logging.getLogger("appliance.agent")
 _ABNORMAL_TEXT = "Its exit code is unknown, because its agent was restarted in the meantime."
 
 
@@ -60,6 +63,18 @@ class AttemptStore:
         directory = self.directory(flow_run_id, attempt)
         directory.mkdir(mode=0o700)
         return directory
+
+    def begin(self, work: Work) -> Path | None:
+        """Likewise, for an agent that starts it; None if that was done before. Raises StartFailed, or NotStarted."""
+        try:
+            return self.create(work.flow_run_id, work.attempt)
+        except FileExistsError:
+            _logger.error(
+                "Attempt %d of run %s was already started; not starting it twice.", work.attempt, work.flow_run_id
+            )
+            return None
+        except OSError as error:
+            raise system_error("The run's directory could not be created", error) from error
 
     def give(self, directory: Path, ids: Ids) -> None:
         """Make a folder for the process of an attempt that works as another user. Raises OSError."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from appliance.agents import become
-from appliance.agents.agent import StartFailed
+from appliance.agents.agent import system_error
 from appliance.agents.run_users import Account
 from appliance.agents.zygote import OUTPUT_FLAGS
 
@@ -26,7 +26,7 @@ def start(
     code: str | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start the process with the variables that anyone may see; it reads all of them from a file without a name. It keeps `held` open. As an account, it
-    can reach what is `needed` and has to be able to read the file `code`. Raises StartFailed.
+    can reach what is `needed` and has to be able to read the file `code`. Raises StartFailed, or NotStarted.
     """
     handed = become.file_of(dict(environ))
     # -P: files next to the flow must not shadow our imports
@@ -58,6 +58,6 @@ def start(
                 pass_fds=[handed, *held],
             )
     except OSError as error:
-        raise StartFailed(f"The run's process could not be started: {error.strerror}.") from error
+        raise system_error("The run's process could not be started", error) from error
     finally:
         os.close(handed)

@@ -14,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from appliance.agents import attempt_environment, containers
-from appliance.agents.agent import WAIT, Agent, Lacking, NotStarted, StartFailed
+from appliance.agents.agent import WAIT, Agent, Lacking, NotStarted, StartFailed, system_error
 from appliance.agents.attempts import OUTPUT, AttemptRecord, AttemptStore, exit_report, write
 from appliance.agents.code_cache import CodeCache
 from appliance.agents.container_rules import ContainerRules
@@ -101,6 +101,7 @@ class DockerAgent(Agent):
         self._grace = 10.0
         self._own = containers.labels_of_agent(transport.url, name)
         self._exits = ExitReports(transport, self._attempts, done=self._clean_up, logs_tail=True)
+        self.vitals.exits_waiting = self._exits.waiting
         self._watch = ContainerWatch(engine, self._own, self._on_end, self.changed.set)
         self._code = CodeCache(state_dir / "code")
         self._preparations = Preparations(self, transport, self.changed.set)
@@ -157,7 +158,7 @@ class DockerAgent(Agent):
         return self._results_url, ""
 
     def start(self, work: Work) -> None:
-        """Raises StartFailed, or Lacking."""
+        """Raises StartFailed, Lacking, or NotStarted."""
         try:
             config = _for_docker(run_configs.decode(work.run_config))
             is_here = isinstance(storages.decode(work.storage), storages.LocalCode) or storages.repository_here(
@@ -175,15 +176,9 @@ class DockerAgent(Agent):
         refusal = self._rules.refusal(config)
         if refusal:
             raise Lacking(refusal)
-        try:
-            directory = self._attempts.create(work.flow_run_id, work.attempt)
-        except FileExistsError:
-            _logger.error(
-                "Attempt %d of run %s was already started; not starting it twice.", work.attempt, work.flow_run_id
-            )
+        directory = self._attempts.begin(work)
+        if directory is None:
             return
-        except OSError as error:
-            raise StartFailed(f"The run's directory could not be created: {error.strerror}.") from error
         crash.point("agent.created")
         self._preparations.add(work, directory)
 
@@ -203,12 +198,12 @@ class DockerAgent(Agent):
         return PreparedContainer(engine=self._engine, id=container)
 
     def start_prepared(self, work: Work, directory: Path, prepared: PreparedContainer) -> None:
-        """Start the container, in a thread of its own: a slow engine must not hold up the agent. Raises StartFailed."""
+        """Start the container, in a thread of its own: a slow engine must not hold up the agent. Raises StartFailed, or NotStarted."""
         container = LiveContainer(_record(work, prepared.id), directory)
         try:
             self._attempts.save(directory, container.record)
         except OSError as error:
-            raise StartFailed(f"The run's start could not be written to disk: {error.strerror}.") from error
+            raise system_error("The run's start could not be written to disk", error) from error
         crash.point("agent.remembered")
         prepared.taken.set()
         self._watch.add(container)
@@ -289,6 +284,7 @@ class DockerAgent(Agent):
             if not container.is_stopping:
                 self._engine.start(container.id)
                 crash.point("agent.started")
+                self.started(work)
                 _logger.info("Run %s (%s) started as container %s.", work.name, work.flow_run_id, container.id[:12])
             else:
                 container.doubt = "It was stopped before."
@@ -296,6 +292,7 @@ class DockerAgent(Agent):
             container.doubt = str(error)
         except EngineRefused as error:
             self._watch.discard(container)
+            self.not_started(work, error)
             _logger.error("Run %s could not be started: %s", work.name, error)
             self.report_failed_start(work, f"The Docker engine did not start the run's container: {error}")
             _remove(self._engine, container.id)

@@ -63,6 +63,10 @@ class ExitReports:
         self._queue.append((directory, record, exited))
         self._wake.set()
 
+    def waiting(self) -> int:
+        """How many exits the server has not heard of yet."""
+        return len(self._queue)
+
     def close(self) -> None:
         """Stop after the current request. The next start reports the rest."""
         self._stop.set()

@@ -58,6 +58,8 @@ class Starter(Protocol[P]):
 
     def report_failed_start(self, work: Work, reason: str) -> None: ...
 
+    def not_started(self, work: Work, error: Exception) -> None: ...
+
 
 @dataclass(eq=False)
 class RunAccess:
@@ -151,15 +153,15 @@ class Preparations(Generic[P]):
             if prepared.note and not access.stopped.is_set():
                 access.say(prepared.note)
         except (CodeMissing, Lacking) as error:
-            self._give_back(access, directory, str(error), is_code=isinstance(error, CodeMissing))
-        except NotStarted as error:  # the server learns it from the agent's next claims
-            _logger.error("Run %s is not started here: %s", work.name, error)
+            self._give_back(access, directory, error)
+        except NotStarted as error:
+            self._starter.not_started(work, error)
             shutil.rmtree(directory, ignore_errors=True)
         except (StartFailed, LoadError) as error:
-            self._fail(access, str(error))
+            self._fail(access, error, str(error))
         except Exception as error:  # no run may end the agent, which has others
             _logger.exception("Preparing run %s failed.", work.name)
-            self._fail(access, f"The agent could not start it: {type(error).__name__}: {error}")
+            self._fail(access, error, f"The agent could not start it: {type(error).__name__}: {error}")
         with self._lock:
             self._active.pop((work.flow_run_id, work.attempt), None)
         self._changed()
@@ -175,28 +177,31 @@ class Preparations(Generic[P]):
                 access.say(f"{error} It is tried again.", "WARNING")
                 access.stopped.wait(next(pauses))
 
-    def _fail(self, access: RunAccess, reason: str) -> None:
+    def _fail(self, access: RunAccess, error: Exception, reason: str) -> None:
         with self._lock:
             if access.stopped.is_set():
                 return
             access.stopped.set()
+        self._starter.not_started(access.work, error)
         _logger.error("Run %s could not be started: %s", access.work.name, reason)
         self._starter.report_failed_start(access.work, reason)
 
-    def _give_back(self, access: RunAccess, directory: Path, reason: str, is_code: bool) -> None:
+    def _give_back(self, access: RunAccess, directory: Path, error: CodeMissing | Lacking) -> None:
         """The server moves the run to another version, or lets it wait for what it needs."""
         if access.stopped.is_set():
             return
+        reason, is_code = str(error), isinstance(error, CodeMissing)
         request = CodeGone(flow_run_id=access.flow_run_id, attempt=access.attempt, reason=reason, is_code=is_code)
         try:
             taken_back = agents.code_gone(self._transport, access.agent_id, request).taken_back
-        except PASSING as error:  # it learns from the agent's next claims that the attempt was not started
-            _logger.warning("Run %s is not started here: %s %s", access.work.name, reason, error)
+        except PASSING as outage:  # it learns from the agent's next claims that the attempt was not started
+            _logger.warning("Run %s is not started here: %s %s", access.work.name, reason, outage)
             taken_back = True
         except NotFound:
             taken_back = False
         if not taken_back:
-            self._fail(access, reason)
+            self._fail(access, error, reason)
             return
+        self._starter.not_started(access.work, error)
         _logger.info("Run %s was given back: %s", access.work.name, reason)
         shutil.rmtree(directory, ignore_errors=True)

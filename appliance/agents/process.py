@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from appliance.agents import attempt_environment, cold_start, result_probe
-from appliance.agents.agent import WAIT, Agent, Lacking, StartFailed
+from appliance.agents.agent import WAIT, Agent, Lacking, NotStarted, StartFailed, system_error
 from appliance.agents.attempts import (
     OUTPUT,
     AttemptRecord,
@@ -120,6 +120,7 @@ class ProcessAgent(Agent):
         self._grace = 10.0
         self._pool: WarmPool | None = None
         self._exits = ExitReports(transport, self._attempts)
+        self.vitals.exits_waiting = self._exits.waiting
         self._watcher = Watcher(self._on_exit, self.changed.set)
         self._code = CodeCache(state_dir / "code")
         self._environments = Environments(state_dir / "environments", environments or NO_ENVIRONMENTS)
@@ -202,16 +203,10 @@ class ProcessAgent(Agent):
         return place.address, "" if place.shared else identity_of(place.folder)
 
     def start(self, work: Work) -> None:
-        """Raises StartFailed if its process could not be started, or Lacking."""
-        try:
-            directory = self._attempts.create(work.flow_run_id, work.attempt)
-        except FileExistsError:
-            _logger.error(
-                "Attempt %d of run %s was already started; not starting it twice.", work.attempt, work.flow_run_id
-            )
+        """Raises StartFailed if its process could not be started, Lacking, or NotStarted."""
+        directory = self._attempts.begin(work)
+        if directory is None:
             return
-        except OSError as error:
-            raise StartFailed(f"The run's directory could not be created: {error.strerror}.") from error
         crash.point("agent.created")
         try:
             config = run_configs.decode(work.run_config)
@@ -233,8 +228,12 @@ class ProcessAgent(Agent):
             self._give(directory, account)
         if isinstance(place, FetchedCode) or run_configs.environment_of(config) is not None:
             self._preparations.add(work, directory)
-        else:
+            return
+        try:
             self._start_process(work, config, directory, PreparedProcess())
+        except NotStarted:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
 
     def prepare(self, work: Work, access: RunAccess) -> PreparedProcess:
         """Called in a thread of its own. Raises StartFailed, LoadError, CodeMissing or Unreachable."""
@@ -269,7 +268,7 @@ class ProcessAgent(Agent):
             raise StartFailed("Its start was stopped.") from error
 
     def start_prepared(self, work: Work, directory: Path, prepared: PreparedProcess) -> None:
-        """Start what was prepared. Raises StartFailed."""
+        """Start what was prepared. Raises StartFailed, or NotStarted."""
         self._start_process(work, run_configs.decode(work.run_config), directory, prepared)
 
     def _start_process(self, work: Work, config: RunConfigDocument, directory: Path, prepared: PreparedProcess) -> None:
@@ -281,6 +280,7 @@ class ProcessAgent(Agent):
             _logger.error("Could not write the start of run %s to disk: %s", work.name, error)
         crash.point("agent.remembered")
         self._watcher.add(process)
+        self.started(work)
         _logger.info("Run %s (%s) started as process %d.", work.name, work.flow_run_id, process.record.pid)
 
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
@@ -345,9 +345,7 @@ class ProcessAgent(Agent):
         try:
             self._attempts.give(directory, account.ids)
         except OSError as error:
-            raise StartFailed(
-                f"The run's directory can't be given to user {account.name}: {error.strerror}."
-            ) from error
+            raise system_error(f"The run's directory can't be given to user {account.name}", error) from error
 
     def _environ(
         self, work: Work, config: RunConfigDocument, directory: Path, account: Account | None
@@ -451,13 +449,13 @@ def _in_environment(environ: Mapping[str, str], environment: Environment) -> dic
 
 
 def _code(directory: Path, prepared: PreparedProcess) -> dict[str, str]:
-    """Tell the run's process where its code is, if that was fetched. Raises StartFailed."""
+    """Tell the run's process where its code is, if that was fetched. Raises StartFailed, or NotStarted."""
     if prepared.code is None:
         return {}
     try:
         write(directory / CODE_FILE, msgspec.json.encode(prepared.place))
     except OSError as error:
-        raise StartFailed(f"The run's directory can't be written to: {error.strerror}.") from error
+        raise system_error("The run's directory can't be written to", error) from error
     return {"APPLIANCE_RUN_CODE_DIR": str(prepared.code)}
 
 

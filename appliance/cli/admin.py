@@ -80,6 +80,36 @@ def setup_link(json_output: bool, **options: Any) -> None:
         echo(f"{link}\nIt is valid once, for {setup.LINK_HOURS} hours.")
 
 
+@admin.command("agent-token", epilog="\b\nExample:\n  appliance admin agent-token docker --file /agent/token")
+@click.argument("name")
+@click.option(
+    "--file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    help="Where the token is kept; its owner and group can read it.",
+)
+@place_options
+def agent_token(name: str, file: Path, **options: Any) -> None:
+    """Create a token for agent NAME in a file, unless the one there is still good. The former token of that name ends. The appliance may be
+    running, and must have been set up."""
+    with _database(options) as (_, database):
+        from appliance.server.actions import setup
+
+        try:
+            if file.exists() and setup.is_agent_token(database, name, file.read_text(encoding="ascii").strip()):
+                echo(f"The token of agent {name} in {file} is still good.")
+                return
+            draft = file.with_suffix(".new")
+            draft.unlink(missing_ok=True)
+            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w") as content:
+                content.write(f"{setup.issue_agent_token(database, name)}\n")
+            draft.replace(file)
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is no token"
+            raise click.ClickException(f"{file} can't be used: {why}.") from error
+    echo(f"The token of agent {name} is in {file}.")
+
+
 @admin.group("secrets-key", epilog=_KEY_EXAMPLES)
 def secrets_key() -> None:
     """List, add, and rotate the keys that seal secrets. They are in a file on the machines of the server, not in the database."""

@@ -1,24 +1,24 @@
-"""`appliance agent process`: takes due runs and starts each in its own process."""
+"""`appliance agent`: runs agents, and looks after those that have enrolled."""
 
 from __future__ import annotations
 
+from copy import copy
+
 import click
 
-from appliance import config
-from appliance.cli.agent_docker import docker
 from appliance.cli.agent_environments import environments as environments_commands
+from appliance.cli.agent_install import install
 from appliance.cli.agent_match import match
 from appliance.cli.agent_roots import roots as roots_commands
+from appliance.cli.agent_start import start
 from appliance.cli.agent_states import drain, forget, resume, runs
-from appliance.cli.connection import connect
-from appliance.cli.options import agent_options, env_name_option, roots_option
-from appliance.kit import lifecycle, logs
 
 EPILOG = """\b
-Example:
-  APPLIANCE_URL=http://orchestrator:4200 APPLIANCE_TOKEN_FILE=token appliance agent process --name edge-01 --label gpu
-
-Create the token with `appliance token create edge-01 --scope agent`."""
+Examples:
+  appliance agent start process --name edge-01 --label gpu
+  appliance agent install systemd --name edge-01 --server-url http://orchestrator:4200
+  appliance agent match --label gpu
+  appliance agent drain edge-01"""
 
 
 @click.group(epilog=EPILOG)
@@ -26,53 +26,9 @@ def agent() -> None:
     """Run an agent, which takes due runs and starts them, and look after agents."""
 
 
-agent.add_command(roots_commands)
-agent.add_command(environments_commands)
-for command in (docker, match, runs, drain, resume, forget):
+for command in (start, install, match, runs, drain, resume, forget, roots_commands, environments_commands):
     agent.add_command(command)
-
-
-@agent.command(epilog=EPILOG)
-@agent_options
-@roots_option
-@env_name_option
-def process(
-    name: str,
-    labels: tuple[str, ...],
-    projects: tuple[str, ...],
-    capacity: int,
-    state_dir: str | None,
-    roots: tuple[str, ...],
-    env_names: tuple[str, ...],
-) -> int:
-    """Start each run as a process on this machine. On SIGTERM, the agent stops taking runs; active runs continue."""
-    from pathlib import Path
-
-    from appliance.agents.environments import EnvironmentRules
-    from appliance.agents.introduction import names_in
-    from appliance.agents.process import ProcessAgent
-    from appliance.agents.roots import Roots
-    from appliance.agents.sealed_tokens import key_of
-
-    settings = config.load(agent_env_names=",".join(env_names) or None)
-    logs.configure(settings.log_level, settings.log_format)
-    directory = Path(state_dir) if state_dir else settings.data_path / "agent" / name
-    stop = lifecycle.stop_on_signals()
-    url, token = config.client_address()
-    worker = ProcessAgent(
-        connect(),
-        name=name,
-        labels=list(labels),
-        projects=[*projects] or names_in(settings.agent_projects),
-        capacity=capacity,
-        state_dir=directory,
-        roots=Roots.of(settings, roots, directory),
-        env_names=settings.open_env_names,
-        results_url=settings.results_url,  # none by default: a restart on another machine could not read a local folder
-        run_environ=settings.run_environ(),
-        hidden=True,
-        key=key_of(token),
-        users=names_in(settings.agent_users),
-        environments=EnvironmentRules.of(settings, url, token, default=False),
-    )
-    return worker.run(stop)
+for name in ("process", "docker"):  # as units of earlier releases call them
+    synonym = copy(start.commands[name])
+    synonym.hidden = True
+    agent.add_command(synonym)

@@ -1,26 +1,25 @@
-"""`appliance agent docker`: takes due runs and starts each in its own container."""
+"""`appliance agent start docker`: takes due runs and starts each in its own container."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from appliance import config
+from appliance.cli.agent_run import run
 from appliance.cli.connection import connect
 from appliance.cli.options import agent_options, env_name_option
 from appliance.kit import lifecycle, logs
 from appliance.kit.distribution import MissingExtra, install, is_installed
 from appliance.protocol.containers import PULLS, memory_in
 
-if TYPE_CHECKING:
-    from appliance.agents.container_rules import ContainerRules
-
 EPILOG = """\b
 Examples:
-  appliance agent docker --image etl:3 --server-url http://host.docker.internal:4200
-  appliance agent docker --image etl:3 --allow-image 'registry.example/etl/*' --allow-volume '/data/**:ro' --memory 4g --pull never
+  appliance agent start docker --image etl:3 --server-url http://host.docker.internal:4200
+  appliance agent start docker --image etl:3 --name edge-01 --label gpu --slots 16 --env TZ=Europe/Zurich --listen 9100
+  appliance agent start docker --image etl:3 --allow-image 'registry.example/etl/*' --allow-volume '/data/**:ro' --memory 4g --pull never
 
 Create the token with `appliance token create NAME --scope agent`. Who may use the Docker engine is root on its machine: so is this agent."""
 _LOOPBACK = ("localhost", "127.", "::1")
@@ -31,13 +30,6 @@ def _amount(_context: click.Context, _parameter: click.Parameter, value: str | N
         return None if value is None else memory_in(value)
     except ValueError as error:
         raise click.BadParameter(str(error)) from error
-
-
-def _variables(_context: click.Context, _parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
-    for value in values:
-        if "=" not in value or value.startswith("="):
-            raise click.BadParameter(f"{value[:80]!r} has no name and value; write it as in --env TZ=Europe/Zurich.")
-    return dict(value.split("=", 1) for value in values)
 
 
 @click.command(epilog=EPILOG)
@@ -83,14 +75,6 @@ def _variables(_context: click.Context, _parameter: click.Parameter, values: tup
     help="When images are pulled; with never, flows can't ask for it.",
 )
 @click.option("--server-url", metavar="URL", help="Where containers reach the server [APPLIANCE_URL].")
-@click.option(
-    "--env",
-    "env",
-    multiple=True,
-    callback=_variables,
-    metavar="NAME=VALUE",
-    help="A variable for all runs (repeatable).",
-)
 @env_name_option
 def docker(
     name: str,
@@ -98,6 +82,7 @@ def docker(
     projects: tuple[str, ...],
     capacity: int,
     state_dir: str | None,
+    listen: tuple[str, int] | None,
     server_url: str | None,
     env: dict[str, str],
     env_names: tuple[str, ...],
@@ -119,7 +104,7 @@ def docker(
     logs.configure(settings.log_level, settings.log_format)
     permitted = ContainerRules(**rules)
     url, token = config.client_address()
-    _check_url(server_url or url, permitted)
+    check_url(server_url or url, permitted.network)
     if settings.results_url.split(":")[0] in ("file", "shared+file"):
         raise click.ClickException(
             "APPLIANCE_RESULTS_URL names a folder, which containers don't have; name an object store, or appliance:, or leave it out."
@@ -147,15 +132,15 @@ def docker(
         key=key_of(token),
     )
     try:
-        return worker.run(stop)
+        return run(worker, stop, listen)
     except AlreadyRunning as error:
         raise click.ClickException(str(error)) from error
 
 
-def _check_url(url: str, rules: ContainerRules) -> None:
-    """A container's own loopback is not that of this machine."""
+def check_url(url: str, network: str = "") -> None:
+    """A container's own loopback is not that of this machine. Raises UsageError."""
     host = urlsplit(url).hostname or ""
-    if host.startswith(_LOOPBACK) and rules.network != "host":
+    if host.startswith(_LOOPBACK) and network != "host":
         raise click.UsageError(
             f"Containers don't reach the server at {url}; say where they do, as in --server-url http://host.docker.internal:4200, "
             "and have the server listen there (APPLIANCE_HOST)."

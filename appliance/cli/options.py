@@ -8,9 +8,10 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 import click
+from click.parser import _OptionParser
 
 from appliance.cli.connection import KEY
-from appliance.cli.values import Assignment, distinct
+from appliance.cli.values import Address, Assignment, distinct, variables
 from appliance.kit.distribution import require_server
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -51,34 +52,63 @@ def limit_option(default: int = 20, maximum: int | None = 10_000) -> Callable[[F
     return click.option("--limit", type=kind, default=default, show_default=True, help="Maximum number to list.")
 
 
+class _Slots(click.Option):
+    """Also takes the name that it had in earlier releases, which no help shows."""
+
+    def add_to_parser(self, parser: _OptionParser, ctx: click.Context) -> None:
+        super().add_to_parser(parser, ctx)
+        parser.add_option(obj=self, opts=["--capacity"], dest=self.name)
+
+
+name_option = click.option(
+    "--name",
+    default=socket.gethostname,
+    show_default="this host's name",
+    help="The agent's name; it must be unique.",
+)
+label_option = click.option("--label", "labels", multiple=True, help="A label that runs may require (repeatable).")
+slots_option = click.option(
+    "--slots",
+    "capacity",
+    cls=_Slots,
+    type=click.IntRange(1, 10_000),
+    default=8,
+    show_default=True,
+    help="Maximum number of runs at once.",
+)
+env_option = click.option(
+    "--env",
+    "env",
+    multiple=True,
+    callback=variables,
+    metavar="NAME=VALUE",
+    help="A variable for all runs (repeatable).",
+)
+
+
 def agent_options(command: F) -> F:
-    """What every agent needs to know: its name, labels, projects, capacity, and folder."""
+    """What every agent needs to know: its name, labels, projects, slots, variables, folder, and where it says how it is."""
     for option in (
+        click.option(
+            "--listen",
+            type=Address(),
+            help="Answer /health and /metrics there; without HOST, only on this machine [nowhere].",
+        ),
         click.option(
             "--state-dir",
             type=click.Path(file_okay=False),
             help="Where the agent keeps track of its runs [DATA_DIR/agent/NAME].",
         ),
-        click.option(
-            "--capacity",
-            type=click.IntRange(1, 10_000),
-            default=8,
-            show_default=True,
-            help="Maximum number of runs at once.",
-        ),
+        env_option,
+        slots_option,
         click.option(
             "--project",
             "projects",
             multiple=True,
             help="A project whose runs the agent takes (repeatable) [APPLIANCE_AGENT_PROJECTS, all].",
         ),
-        click.option("--label", "labels", multiple=True, help="A label that runs may require (repeatable)."),
-        click.option(
-            "--name",
-            default=socket.gethostname,
-            show_default="this host's name",
-            help="The agent's name; it must be unique.",
-        ),
+        label_option,
+        name_option,
     ):
         command = option(command)
     return command

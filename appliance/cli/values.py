@@ -42,6 +42,26 @@ class Assignment(click.ParamType[Any]):
             )
 
 
+class Address(click.ParamType[Any]):
+    """`HOST:PORT`, or a port of the loopback alone, to listen on."""
+
+    name = "[host:]port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        host, colon, port = str(value).rpartition(":")
+        if not (port.isascii() and port.isdigit() and 0 < int(port) < 65_536) or bool(colon) != bool(host):
+            self.fail(f"{value!r} is no address to listen on; write it like 9100 or 0.0.0.0:9100.", param, ctx)
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def variables(_context: click.Context, _option: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    """Environment variables, by name."""
+    for value in values:
+        if "=" not in value or value.startswith("="):
+            raise click.BadParameter(f"{value[:80]!r} has no name and value; write it as in --env TZ=Europe/Zurich.")
+    return dict(value.split("=", 1) for value in values)
+
+
 def distinct(
     _context: click.Context, _option: click.Parameter, pairs: tuple[tuple[str, Any], ...]
 ) -> tuple[tuple[str, Any], ...]:

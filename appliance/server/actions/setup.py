@@ -174,6 +174,20 @@ def issue_agent_token(db: Database, name: str, *, now: datetime | None = None) -
         return issue(session, SYSTEM, owner, name, "agent", now).token
 
 
+def is_agent_token(db: Database, name: str, secret: str, *, now: datetime | None = None) -> bool:
+    """Whether this is a token of an agent, created under this name, that is still good."""
+    now = now or clock.now()
+    with db.read() as session:
+        token = read_tokens.by_hash(session, ids.sha256(secret))
+    return (
+        token is not None
+        and (token.scope, token.name) == ("agent", name)
+        and token.revoked_at is None
+        and not token.disabled
+        and (token.expires_at is None or token.expires_at > now)
+    )
+
+
 @retried
 def note_agents_user(db: Database, problem: str, *, now: datetime | None = None) -> None:
     """Remember why the embedded agent is not separated from the server, for those who look; empty if it is."""
