@@ -273,7 +273,8 @@ class Agent(ABC):
         wait = self._wait if free else 0.0
         answer = agents.claim(self._transport, agent_id, Claim(free_slots=free, wait_s=wait, holding=holding))
         self.vitals.answered(holding)
-        self.skew.observe(*self._transport.dated)
+        if answer.at is not None:
+            self.skew.observe(answer.at)
         if free == 0 and not stop.is_set():
             self.changed.wait(FULL_PAUSE)
         return answer

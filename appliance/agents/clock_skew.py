@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime
+
+from appliance.kit import clock
 
 WORTH_SAYING = 5.0
 """Seconds."""
@@ -22,13 +23,9 @@ class ClockSkew:
         self.seconds: float | None = None
         self.problem = ""
 
-    def observe(self, date: str, at: datetime) -> None:
-        """An answer has come at this time, whose head says when it was sent."""
-        try:
-            sent = parsedate_to_datetime(date) + timedelta(seconds=0.5)  # it says whole seconds
-            self._seen.append((at - sent).total_seconds())
-        except (ValueError, TypeError):  # none, or one without a zone
-            return
+    def observe(self, sent: datetime) -> None:
+        """An answer has come just now, which the server has sent at this time."""
+        self._seen.append((clock.now() - sent).total_seconds())
         self.seconds = min(self._seen, key=abs)
         if abs(self.seconds) <= WORTH_SAYING:
             self.problem = ""

@@ -16,7 +16,6 @@ from appliance.client.errors import PASSING, BadAnswer, ClientError, Refused, Se
 from appliance.client.exchange import Exchange, Lost
 from appliance.client.library import BadUrl, Library
 from appliance.config import client_address
-from appliance.kit import clock
 from appliance.kit.backoff import delays
 from appliance.kit.version import VERSION
 
@@ -61,8 +60,6 @@ class Transport:
         self._sleep = sleep
         self._key, self._changes = key, 0
         self._lock = threading.Lock()
-        self.dated = ("", clock.now())
-        """When the server sent its last answer, as its head says, and when that came."""
 
     @classmethod
     def from_environment(cls, url: str | None = None, token: str | None = None) -> Transport:
@@ -153,7 +150,6 @@ class Transport:
 
     def _once(self, request: _Request, read: Callable[[bytes], T]) -> T:
         response, content = self._exchange(request)
-        self.dated = response.headers.get("date", ""), clock.now()
         reason = ""
         if 200 <= response.status_code < 300:
             try:

@@ -95,6 +95,7 @@ class Stop(Answer, kw_only=True):
 class Claimed(Answer, kw_only=True):
     work: list[Work] = []
     stop: list[Stop] = []
+    at: datetime | None = None  # when the server answered, by its clock; null: a server of an earlier release
 
 
 class Exited(msgspec.Struct, kw_only=True):

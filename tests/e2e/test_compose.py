@@ -1,10 +1,13 @@
-"""`docker compose up` on a real engine: healthy, the example runs inside, data survives down and up, nothing runs as root."""
+"""`docker compose up` on a real engine: healthy, the example runs inside, data survives down and up, nothing runs as root. With the profile
+docker-agent, the README's first flow runs in a container of its own."""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
+import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,7 +76,7 @@ def compose() -> Iterator[Compose]:
         project("up", "--detach", "--wait", "--build")
         yield project
     finally:
-        project("down", "--volumes", "--rmi", "all")
+        project("--profile", "docker-agent", "down", "--volumes", "--rmi", "all")
 
 
 def test_the_example_runs_inside_and_survives_down_and_up(compose: Compose) -> None:
@@ -98,3 +101,33 @@ def test_only_the_supervisor_is_root(compose: Compose) -> None:
     assert (
         compose("exec", "-T", "appliance", "sh", "-c", "touch /probe 2>/dev/null || echo refused").strip() == "refused"
     )
+
+
+def test_the_first_flow_of_the_readme_runs_in_a_container_of_its_own(compose: Compose, tmp_path: Path) -> None:
+    first, contained = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[:2]
+    assert "DockerRun()" in contained
+    (tmp_path / "first.py").write_text(first)
+    (tmp_path / "contained.py").write_text(contained)
+    compose("--profile", "docker-agent", "up", "--detach", "--wait")
+    ours = {"APPLIANCE_URL": f"http://127.0.0.1:{compose.port}", "APPLIANCE_TOKEN": TOKEN, "PYTHONPATH": str(ROOT)}
+
+    def appliance(*words: str) -> str:
+        command = [sys.executable, "-m", "appliance", *words]
+        environment = {**compose.environment, **ours}
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    appliance("register", "contained.py", "--project", "demo")
+    assert "Success" in appliance("run", "contained", "--project", "demo", "-p", "n=100", "--watch")
+    ended = json.loads(appliance("agent", "runs", "docker", "--json"))["ended"]
+    assert [run["flow"] for run in ended] == ["contained"]
+    agents = json.loads(appliance("get", "agents", "--json"))
+    assert {agent["name"]: agent["problems"] for agent in agents} == {"embedded": [], "docker": []}
+
+    token = ("exec", "-T", "docker-agent", "cat", "/agent/token")
+    before = compose(*token)
+    compose("--profile", "docker-agent", "up", "--detach", "--wait")  # the token is made once
+    assert compose(*token) == before

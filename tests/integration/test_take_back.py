@@ -334,6 +334,27 @@ def test_a_reset_needs_a_database_and_a_good_password(tmp_path: Any, site: Site)
     assert rows(site.database, "select id from event where kind = 'user.reset'") == []
 
 
+def test_a_token_for_an_agent_is_in_a_file_as_long_as_it_is_good(empty_site: Site, tmp_path: Any) -> None:
+    file = tmp_path / "token"
+
+    def made(target: Any = file) -> Any:
+        place = ["--database-url", empty_site.database.url, "--data-dir", str(tmp_path)]
+        return CliRunner().invoke(cli, ["admin", "agent-token", "docker", "--file", str(target), *place])
+
+    early = made()
+    assert (early.exit_code, file.exists()) == (1, False)
+    assert "set up the appliance first" in early.output
+    empty_site.tokens.update(claim(empty_site.database))
+    assert made().output == f"The token of agent docker is in {file}.\n"
+    first = file.read_text()
+    assert first.startswith("apl_agent_") and file.stat().st_mode & 0o777 == 0o640
+    assert "is still good" in made().output and file.read_text() == first
+    setup.issue_agent_token(empty_site.database, "docker")  # the first one ends
+    assert made().exit_code == 0 and file.read_text() != first
+    refused = made(tmp_path / "nowhere/token")
+    assert refused.exit_code == 1 and "can't be used: No such file or directory." in refused.output
+
+
 def test_the_command_line_gives_and_takes(
     site: Site, settings: Settings, maria: UUID, monkeypatch: pytest.MonkeyPatch
 ) -> None:

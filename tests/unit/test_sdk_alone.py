@@ -15,6 +15,7 @@ SERVER |= {"apscheduler", "psycopg", "prometheus_client", "argon2", "jsonschema"
 EXTRAS = {"obstore", "docker", "rich", "pandas", "distributed", "paramiko"}
 SENTENCE = "Error: This needs the server, and only the SDK is installed; run: pip install 'appliance-flows[server]'\n"
 WITHOUT_EXTRAS = {
+    "appliance.agents.agent_metrics",
     "appliance.agents.container_watch",
     "appliance.agents.docker",
     "appliance.agents.docker_engine",
@@ -25,7 +26,7 @@ WITHOUT_EXTRAS = {
     "appliance.engine.progress_live",
     "appliance.testing.plugin",
 }
-"""What only commands of the server load, a live display, the Docker agent, and pytest."""
+"""What only commands of the server load, metrics of agents, a live display, the Docker agent, and pytest."""
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
@@ -85,7 +86,9 @@ def test_a_flow_runs(path: str, tmp_path: Path) -> None:
     assert done.returncode == 0 and "Success" in done.stderr, done.stderr
 
 
-@pytest.mark.parametrize("words", ["--help", "start --help", "backup create --help", "agent process --help", "version"])
+@pytest.mark.parametrize(
+    "words", ["--help", "start --help", "backup create --help", "agent start process --help", "version"]
+)
 def test_the_command_line_helps(path: str, tmp_path: Path, words: str) -> None:
     done = python(path, tmp_path, "-m", "appliance", *words.split())
     assert done.returncode == 0 and not done.stderr, done.stderr

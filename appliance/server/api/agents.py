@@ -185,7 +185,7 @@ async def claim(
             answer = attempt.answer
             left = until - clock.monotonic()
             if answer.work or answer.stop or left <= 0 or stopping.is_set():
-                return answer
+                return msgspec.structs.replace(answer, at=clock.now())
             waiting = {
                 asyncio.create_task(broadcast.work_ready.wait(left, ticket)),
                 asyncio.create_task(broadcast.access_changed.wait(left, access_ticket)),

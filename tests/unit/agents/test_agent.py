@@ -99,9 +99,9 @@ class Script:
         )
 
 
-def recorder(script: Script, capacity: int = 2) -> Recorder:
+def recorder(script: Script, capacity: int = 2, kind: type[Recorder] = Recorder) -> Recorder:
     http = httpx2.Client(transport=httpx2.MockTransport(script), base_url="http://appliance.test")
-    return Recorder(Transport("http://appliance.test", "t", http), capacity)
+    return kind(Transport("http://appliance.test", "t", http), capacity)
 
 
 def run(

@@ -17,7 +17,7 @@ import httpx2
 import msgspec
 import pytest
 
-from appliance.agents.agent import StartFailed
+from appliance.agents.agent import NotStarted, StartFailed
 from appliance.agents.attempts import OUTPUT, AttemptRecord
 from appliance.agents.execute import Stopping
 from appliance.agents.process import ProcessAgent
@@ -175,7 +175,7 @@ def test_after_a_run_whose_directory_could_not_be_made_other_ends_are_reported(
     unlucky = work()
     with monkeypatch.context() as patch:
         patch.setattr(agent._attempts, "create", full)
-        with pytest.raises(StartFailed, match="No space left"):
+        with pytest.raises(NotStarted, match="No space left"):
             agent.start(unlucky)
     agent.report_failed_start(unlucky, "No space left.")
     assert ends.told.acquire(timeout=10)
