@@ -76,7 +76,7 @@ class RunUsers:
 def _problem(name: str) -> str:
     if os.geteuid() != 0:
         return (
-            "APPLIANCE_AGENT_USERS lists users, and only an agent that works as root can start runs as them. Start `appliance agent process` as root, or "
+            "APPLIANCE_AGENT_USERS lists users, and only an agent that works as root can start runs as them. Start `appliance agent start process` as root, or "
             "the embedded agent with APPLIANCE_AGENT_USER=root."
         )
     try:

@@ -101,9 +101,12 @@ def agent_token(name: str, file: Path, **options: Any) -> None:
                 return
             draft = file.with_suffix(".new")
             draft.unlink(missing_ok=True)
-            with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w") as content:
-                content.write(f"{setup.issue_agent_token(database, name)}\n")
-            draft.replace(file)
+            try:
+                with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "w") as content:
+                    content.write(f"{setup.issue_agent_token(database, name)}\n")
+                draft.replace(file)
+            finally:
+                draft.unlink(missing_ok=True)
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is no token"
             raise click.ClickException(f"{file} can't be used: {why}.") from error

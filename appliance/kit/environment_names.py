@@ -105,5 +105,5 @@ def refusal(name: str, agent: str, patterns: Sequence[str]) -> str:
     )
     return (
         f"env can't set {name}: for {agent}, {why} ({', '.join(patterns) or 'none'}). To allow it, restart the agent (appliance start, or "
-        f"appliance agent) with --env-name '{','.join([*patterns, name])}', or set APPLIANCE_AGENT_ENV_NAMES."
+        f"appliance agent start) with --env-name '{','.join([*patterns, name])}', or set APPLIANCE_AGENT_ENV_NAMES."
     )

@@ -135,8 +135,8 @@ class Site:
 
     def _command(self, name: str) -> list[str]:
         if name == "agent":
-            state = ["--state-dir", str(self.directory / "agent"), "--capacity", "6"]
-            return ["-m", "appliance", "agent", "process", "--name", "chaos", *state]
+            state = ["--state-dir", str(self.directory / "agent"), "--slots", "6"]
+            return ["-m", "appliance", "agent", "start", "process", "--name", "chaos", *state]
         command = name.partition("-")[0]
         return ["-m", "tests.chaos.stepped", str(self._offset(command)), command]
 

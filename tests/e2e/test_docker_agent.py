@@ -151,7 +151,7 @@ def ordinary() -> dict[str, str]:
 
 
 class AgentProcess:
-    """`appliance agent docker`, which can be killed."""
+    """`appliance agent start docker`, which can be killed."""
 
     def __init__(self, server: LiveServer, folder: Path) -> None:
         self._server, self._folder = server, folder
@@ -162,7 +162,7 @@ class AgentProcess:
         armed = {"APPLIANCE_CRASH": f"{crash}:1:kill"} if crash else {}
         allowed = [docker_images.BASE_IMAGE, "none:*", "127.0.0.1:1/*"]
         images = [option for image in allowed for option in ("--allow-image", image)]
-        command = ["agent", "docker", "--name", "dock", "--image", IMAGE, "--network", "host", *images]
+        command = ["agent", "start", "docker", "--name", "dock", "--image", IMAGE, "--network", "host", *images]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "appliance", *command], env=ordinary() | own | armed, stdout=log, stderr=log

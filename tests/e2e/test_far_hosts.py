@@ -35,7 +35,7 @@ class FarHost(Host):
         options = ["--name", self.name, "--state-dir", str(self.directory / "state"), "--root", "/"]
         with (self.directory / "log.txt").open("ab") as log:
             self._process = subprocess.Popen(
-                [*self._prefix, sys.executable, "-m", "appliance", "agent", "process", *options],
+                [*self._prefix, sys.executable, "-m", "appliance", "agent", "start", "process", *options],
                 cwd=self.directory,
                 env=clean_environment(
                     APPLIANCE_URL=self.url,

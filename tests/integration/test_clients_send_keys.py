@@ -294,11 +294,12 @@ CHANGE_NOTHING = {
         "disk show",
         "hold show",
     ),
-    *("job list", "job show", "start", "server", "services", "agent process", "health", "completion"),
+    *("job list", "job show", "start", "server", "services", "agent start process", "agent process", "health", "completion"),
     *("backup create", "backup list", "backup restore", "backup verify", "doctor rows"),
     *("login", "logout", "profile list", "profile use", "admin reset", "admin setup-link"),
     *("admin secrets-key list", "admin secrets-key add", "admin secrets-key rotate"),
-    *("agent docker", "agent match", "agent runs", "agent roots list", "agent roots add", "agent roots remove"),
+    *("agent start docker", "agent docker", "agent install systemd", "agent install docker", "admin agent-token"),
+    *("agent match", "agent runs", "agent roots list", "agent roots add", "agent roots remove"),
 }
 """Commands that change nothing on a server, because they only read, work on files, or are the appliance themselves."""
 

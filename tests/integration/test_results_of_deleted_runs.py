@@ -63,7 +63,7 @@ def agent(server: LiveServer, folder: Path) -> Iterator[subprocess.Popen[str]]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("APPLIANCE_")}
     kept |= {"APPLIANCE_URL": server.url, "APPLIANCE_TOKEN": TOKEN, "APPLIANCE_AGENT_ROOTS": "/"}
     kept |= {"APPLIANCE_RESULTS_URL": (folder / "results").as_uri()}
-    command = [sys.executable, "-m", "appliance", "agent", "process", "--name", "host", "--state-dir"]
+    command = [sys.executable, "-m", "appliance", "agent", "start", "process", "--name", "host", "--state-dir"]
     with subprocess.Popen([*command, str(folder / "state")], env=kept, stderr=subprocess.PIPE, text=True) as process:
         yield process
         process.terminate()

@@ -378,7 +378,7 @@ def test_what_keeps_the_agent_from_starting_is_said(
     monkeypatch.setenv("APPLIANCE_URL", "http://127.0.0.1:4200")
     for setting, value in settings.items():
         monkeypatch.setenv(setting, value)
-    assert invoke(["agent", "docker", "--image", "etl:3", *options]) in (1, 2)
+    assert invoke(["agent", "start", "docker", "--image", "etl:3", *options]) in (1, 2)
     assert sentence in " ".join(capsys.readouterr().err.split())
 
 
@@ -386,5 +386,5 @@ def test_without_the_extra_the_command_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("appliance.cli.agent_docker.is_installed", lambda _module: False)
-    assert invoke(["agent", "docker", "--image", "etl:3"]) == 2
+    assert invoke(["agent", "start", "docker", "--image", "etl:3"]) == 2
     assert "run: pip install 'appliance-flows[docker]'" in capsys.readouterr().err

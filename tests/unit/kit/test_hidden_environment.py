@@ -39,7 +39,7 @@ def run(*arguments: str, program: str = PROGRAM, **environ: str) -> subprocess.C
 SECRETS = {"APPLIANCE_ADMIN_TOKEN": "open sesame", "APPLIANCE_SECRET_DOOR": "open sesame", "APPLIANCE_PORT": "1"}
 
 
-@pytest.mark.parametrize("command", [["start", "--port", "1"], ["server"], ["services"], ["agent", "process"]])
+@pytest.mark.parametrize("command", [["start", "--port", "1"], ["server"], ["services"], ["agent", "start", "process"]])
 def test_a_command_that_stays_replaces_itself(command: list[str]) -> None:
     assert run(*command, **SECRETS).stdout == f"open sesame open sesame 1 {command}\nFalse False\n"
 

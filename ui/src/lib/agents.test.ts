@@ -104,13 +104,11 @@ it("prints commands that a shell takes as they are meant", () => {
   };
   expect(startCommand(made, "https://host/prefix")).toBe(
     "APPLIANCE_URL=https://host/prefix APPLIANCE_TOKEN_FILE=it-s-one.token \\\n" +
-      "  appliance agent process --name 'it'\\''s one' --label gpu --label 'big data' --project ops --capacity 16",
+      "  appliance agent start process --name 'it'\\''s one' --label gpu --label 'big data' --project ops --slots 16",
   );
-  expect(startCommand({ ...made, labels: [], projects: [], capacity: "8" }, "https://host")).not.toContain(
-    "--capacity",
-  );
+  expect(startCommand({ ...made, labels: [], projects: [], capacity: "8" }, "https://host")).not.toContain("--slots");
   expect(startCommand({ ...made, kind: "docker", image: "etl:3" }, "https://host")).toContain(
-    "appliance agent docker --name 'it'\\''s one' --image etl:3 --label gpu",
+    "appliance agent start docker --name 'it'\\''s one' --image etl:3 --label gpu",
   );
   expect(tokenCommand("edge-01", "apl_agent_x")).toBe("(umask 077; echo apl_agent_x > edge-01.token)");
 });

@@ -153,10 +153,10 @@ export function startCommand(agent: NewAgent, url: string): string {
     ...(agent.kind === "docker" ? [["--image", agent.image]] : []),
     ...agent.labels.map((label) => ["--label", label]),
     ...agent.projects.map((project) => ["--project", project]),
-    ...(agent.capacity && agent.capacity !== USUAL_CAPACITY ? [["--capacity", agent.capacity]] : []),
+    ...(agent.capacity && agent.capacity !== USUAL_CAPACITY ? [["--slots", agent.capacity]] : []),
   ].map(([option, value]) => `${option} ${quoted(value as string)}`);
   const environment = `APPLIANCE_URL=${quoted(url)} APPLIANCE_TOKEN_FILE=${quoted(tokenFile(agent.name))}`;
-  return `${environment} \\\n  appliance agent ${agent.kind} ${options.join(" ")}`;
+  return `${environment} \\\n  appliance agent start ${agent.kind} ${options.join(" ")}`;
 }
 
 /** The command that writes the token where only its user can read it. */

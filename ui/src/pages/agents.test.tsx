@@ -99,7 +99,7 @@ describe("adding an agent", () => {
     await page.user.type(screen.getByRole("textbox", { name: "Name" }), "edge-02");
     await page.user.click(screen.getByRole("button", { name: "Create token and show commands" }));
     expect(await screen.findByText(/echo apl_agent_secret > edge-02.token/)).toBeTruthy();
-    expect(screen.getByText(/agent process --name edge-02/)).toBeTruthy();
+    expect(screen.getByText(/agent start process --name edge-02/)).toBeTruthy();
     expect(server.bodies("POST /api/v1/tokens")).toEqual([{ name: "edge-02", scope: "agent", username: "alice" }]);
     await page.user.click(screen.getByRole("button", { name: "Done" }));
     expect(screen.queryByText(/apl_agent_secret/)).toBeNull();
@@ -125,7 +125,7 @@ describe("adding an agent", () => {
     expect(screen.getByText("Enter an image, such as etl:3.")).toBeTruthy();
     await page.user.type(screen.getByRole("textbox", { name: "Image" }), "etl:3");
     await page.user.click(screen.getByRole("button", { name: "Show commands" }));
-    expect(await screen.findByText(/agent docker --name edge-02 --image etl:3/)).toBeTruthy();
+    expect(await screen.findByText(/agent start docker --name edge-02 --image etl:3/)).toBeTruthy();
     expect(server.callsTo("POST /api/v1/tokens")).toEqual([]);
   });
 });

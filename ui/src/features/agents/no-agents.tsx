@@ -18,8 +18,8 @@ export function NoAgents({ areThere, clear, action }: { areThere: boolean; clear
   return (
     <Empty title="No agents." action={action}>
       An agent takes due runs and starts them on its machine; until there is one, all runs wait.{" "}
-      <code>appliance start</code> brings one along. To start one elsewhere: <code>appliance agent process</code>, with
-      a token of its own.
+      <code>appliance start</code> brings one along. To start one elsewhere: <code>appliance agent start process</code>,
+      with a token of its own.
     </Empty>
   );
 }
