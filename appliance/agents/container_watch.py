@@ -6,12 +6,10 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from appliance.agents.attempts import AttemptRecord
 from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused, engine_errors
+from appliance.agents.live_attempts import LiveAttempt, Watch
 from appliance.kit.backoff import delays
 
 PATROL = 15.0
@@ -20,24 +18,7 @@ _NOT_ENDED = ("running", "paused", "restarting", "removing")
 _logger = logging.getLogger("appliance.agent")
 
 
-@dataclass(eq=False)
-class LiveContainer:
-    """The container of an attempt, from just before its start to its end. `start_requested`: the engine was asked to start it; `doubt`: why it is unknown
-    whether the engine did."""
-
-    record: AttemptRecord
-    directory: Path
-    start_requested: threading.Event = field(default_factory=threading.Event)
-    doubt: str = ""
-    is_stopping: bool = False
-
-    @property
-    def id(self) -> str:
-        """The engine's id of the container."""
-        return self.record.identity
-
-
-class ContainerWatch:
+class ContainerWatch(Watch[LiveAttempt]):
     """Two threads that call `on_end(container, facts)` once for each container, then `gone()` when it is no longer live. `facts` is what the engine
     knows of it, None if it was removed. If `on_end` raises EngineAway, it is called again later."""
 
@@ -45,43 +26,23 @@ class ContainerWatch:
         self,
         engine: Engine,
         labels: Mapping[str, str],
-        on_end: Callable[[LiveContainer, dict[str, Any] | None], None],
+        on_end: Callable[[LiveAttempt, dict[str, Any] | None], None],
         gone: Callable[[], None],
     ) -> None:
-        self._engine, self._labels, self._on_end, self._gone = engine, labels, on_end, gone
-        self._lock = threading.Lock()
-        self._live: dict[str, LiveContainer] = {}
+        super().__init__(gone)
+        self._engine, self._labels, self._on_end = engine, labels, on_end
         self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # the id of a container, None: any
         self._closing = threading.Event()
         self._events: Any = None
-        self.problem = ""
-        """Why the engine can't be used now, in a sentence; empty if it can."""
 
     def start(self) -> None:
-        """Start watching."""
         for work, name in ((self._listen, "events"), (self._look_after, "containers")):
             threading.Thread(target=work, name=f"appliance-{name}", daemon=True).start()
 
-    def add(self, container: LiveContainer) -> None:
-        with self._lock:
-            self._live[container.id] = container
-
-    def discard(self, container: LiveContainer) -> None:
-        """Forget one that has not been started."""
-        with self._lock:
-            self._live.pop(container.id, None)
-        self._gone()
-
-    def live(self) -> list[LiveContainer]:
-        with self._lock:
-            return list(self._live.values())
-
-    def look_at(self, container: LiveContainer) -> None:
-        """Find out soon whether it has ended."""
-        self._news.put(container.id)
+    def look_at(self, live: LiveAttempt) -> None:
+        self._news.put(live.id)
 
     def close(self) -> None:
-        """Stop watching. The containers continue."""
         self._closing.set()
         self._news.put("")
         if self._events is not None:
@@ -127,7 +88,7 @@ class ContainerWatch:
             _logger.warning("%s Runs that are active continue, and none is started.", error)
         self.problem = str(error)
 
-    def _settle(self, container: LiveContainer) -> None:
+    def _settle(self, container: LiveAttempt) -> None:
         if not container.start_requested.is_set():
             return
         try:
@@ -141,6 +102,4 @@ class ContainerWatch:
             return
         except Exception:  # logged only: the thread must survive, or no later end would be noticed
             _logger.exception("Could not record the end of run %s.", container.record.flow_run_id)
-        with self._lock:
-            self._live.pop(container.id, None)
-        self._gone()
+        self.discard(container)

@@ -17,6 +17,7 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.types import CancellableStream, DeviceRequest
 from docker.utils import kwargs_from_env
 
+from appliance.agents.live_attempts import PlaceAway, PlaceRefused
 from appliance.kit import clock
 
 TIMEOUT = 60.0
@@ -29,16 +30,12 @@ _LONGEST = 500
 _AWAY = (requests.RequestException, urllib3.exceptions.HTTPError, DockerException, OSError)
 
 
-class EngineAway(Exception):
-    """The engine can't be reached, or doesn't answer. The message is a sentence."""
+class EngineAway(PlaceAway):
+    """The engine can't be reached, or doesn't answer."""
 
 
-class EngineRefused(Exception):
-    """The engine has refused a request. The message is what it said, as a sentence; `status` is that of HTTP."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
+class EngineRefused(PlaceRefused):
+    """The engine has refused a request."""
 
 
 class Engine:

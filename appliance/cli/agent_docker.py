@@ -95,7 +95,8 @@ def docker(
     if not is_installed("docker"):
         raise MissingExtra(f"This needs the SDK of Docker; run: {install('docker')}")
     from appliance.agents.container_rules import ContainerRules
-    from appliance.agents.docker import AlreadyRunning, DockerAgent
+    from appliance.agents.detached import AlreadyRunning
+    from appliance.agents.docker import DockerAgent
     from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused
     from appliance.agents.introduction import names_in
     from appliance.agents.sealed_tokens import key_of

@@ -15,7 +15,8 @@ import pytest
 from appliance.agents import docker_engine
 from appliance.agents.agent import Lacking, StartFailed
 from appliance.agents.container_rules import ContainerRules
-from appliance.agents.docker import AlreadyRunning, DockerAgent
+from appliance.agents.detached import AlreadyRunning
+from appliance.agents.docker import DockerAgent
 from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused
 from appliance.cli.root import invoke
 from appliance.client.transport import Transport

@@ -1,0 +1,339 @@
+"""What is the same for all agents whose runs outlive them elsewhere, in containers or jobs: preparing, starting, adopting and stopping attempts."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import shutil
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from appliance.agents.agent import WAIT, Agent, Lacking, StartFailed, system_error
+from appliance.agents.attempts import AttemptRecord, AttemptStore, exit_report
+from appliance.agents.code_cache import CodeCache
+from appliance.agents.exit_reports import ExitReports
+from appliance.agents.live_attempts import L, PlaceAway, PlaceRefused, Watch
+from appliance.agents.preparation import Preparations, Prepared, RunAccess
+from appliance.agents.run_keys import RunKeys
+from appliance.client.transport import Transport
+from appliance.core import secrets
+from appliance.kit import crash, environment_names
+from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
+from appliance.packaging.loading import usable
+from appliance.protocol import run_config as run_configs
+from appliance.protocol import storage as storages
+from appliance.protocol.agents import Enrolled, Held, Provided, Work
+from appliance.protocol.run_config import RunConfigDocument
+
+TAIL = 20
+"""Lines of output that are kept of an attempt that failed."""
+C = TypeVar("C", bound=RunConfigDocument)
+_logger = logging.getLogger("appliance.agent")
+
+
+class AlreadyRunning(Exception):
+    """Another agent has the same folder. The message is a sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedAttempt(Prepared):
+    """What is ready to be started elsewhere, as `id`. It is removed if it was not started."""
+
+    id: str
+    remove: Callable[[str], None]
+    taken: threading.Event = field(default_factory=threading.Event)
+
+    def close(self) -> None:
+        if not self.taken.is_set():
+            self.remove(self.id)
+
+
+class DetachedAgent(Agent, Generic[L, C]):
+    """Call `run(stop)`, which returns when the event is set. Active runs continue, and the next start adopts them. Subclasses set `_watch`."""
+
+    noun: ClassVar[str]
+    """What each run works in: a container, or a job."""
+    place: ClassVar[str]
+    """What starts it, as the subject of a sentence."""
+    document: type[C]
+    """The run configs of this kind."""
+    _watch: Watch[L]
+
+    def __init__(
+        self,
+        transport: Transport,
+        *,
+        name: str,
+        labels: Sequence[str] = (),
+        projects: Sequence[str] = (),
+        capacity: int = 8,
+        state_dir: Path,
+        server_url: str = "",
+        env: Mapping[str, str] | None = None,
+        env_names: Sequence[str] = EVERY_ORDINARY,
+        wait: float = WAIT,
+        results_url: str = "",
+        run_environ: Mapping[str, str] | None = None,
+        key: bytes = b"",
+        run_keys: RunKeys | None = None,
+    ) -> None:
+        """`server_url`: where runs reach the server, if that is elsewhere than for the agent; `env`: variables for all runs."""
+        super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
+        self._state_dir = state_dir
+        self._attempts = AttemptStore(state_dir, key)
+        self.projects = list(projects)
+        self.env_names: Sequence[str] = env_names
+        self.storages = [name for name in usable() if name != "local"]
+        self._url = server_url or transport.url
+        self._settings = {
+            **(run_environ or {}),
+            **({"APPLIANCE_RESULTS_URL": results_url} if results_url else {}),
+            **(env or {}),
+        }
+        self._results_url = results_url
+        self._run_keys = run_keys or RunKeys.here()
+        self._grace = 10.0
+        self._exits = ExitReports(transport, self._attempts, done=self._clean_up, logs_tail=True)
+        self.vitals.exits_waiting = self._exits.waiting
+        self._code = CodeCache(state_dir / "code")
+        self._preparations = Preparations(self, transport, self.changed.set)
+
+    # --- what subclasses define
+
+    @abstractmethod
+    def prepare(self, work: Work, access: RunAccess) -> PreparedAttempt:
+        """Called in a thread of its own. Raises StartFailed, Lacking, NotStarted, LoadError, CodeMissing or Unreachable."""
+
+    @abstractmethod
+    def _refusal(self, config: C) -> str:
+        """What the run config asks for and this agent does not allow, in a sentence; empty if there is nothing."""
+
+    @abstractmethod
+    def _of(self, record: AttemptRecord, directory: Path) -> L:
+        """A live attempt."""
+
+    @abstractmethod
+    def _release(self, live: L) -> None:
+        """Start what was prepared. Raises PlaceAway or PlaceRefused."""
+
+    @abstractmethod
+    def _end(self, live: L, reason: str) -> None:
+        """Ask it to stop, and end it after the grace period. Raises PlaceAway or PlaceRefused."""
+
+    @abstractmethod
+    def _never_started(self, id: str) -> bool:
+        """Whether it is there, and was prepared only. Raises PlaceAway or PlaceRefused."""
+
+    @abstractmethod
+    def _found(self) -> Iterator[tuple[str, UUID, int]]:
+        """The id, run and attempt of all that this agent has there. Raises PlaceAway, PlaceRefused, or ValueError."""
+
+    @abstractmethod
+    def _remove(self, id: str) -> None:
+        """Remove it. What can't be removed now is removed after the agent's next start."""
+
+    # --- called by the loop
+
+    def open(self) -> None:
+        """Raises AlreadyRunning."""
+        self._lock_folder()
+        secrets.hide_all(os.environ)
+        if self._run_keys.problem:
+            _logger.warning("%s", self._run_keys.problem)
+        known = set()
+        for directory, record, exited in self._attempts.load():
+            known.add(record.identity)
+            if exited is not None:
+                self._exits.add(directory, record, exited)
+            else:
+                self._adopt(directory, record)
+        self._adopt_unknown(known)
+        self._watch.start()
+
+    def on_enrol(self, answer: Enrolled) -> None:
+        self._grace = answer.cancel_grace
+        self._exits.start(answer.agent_id)
+        self._preparations.agent_id = answer.agent_id
+
+    def close(self) -> None:
+        self._preparations.close()
+        self._watch.close()
+        self._exits.close()
+
+    def can_start(self) -> bool:
+        problems = [text for text in (self._run_keys.problem, self._watch.problem) if text]
+        if problems != self.problems:
+            self.problems = problems
+        return not self._watch.problem
+
+    def holding(self) -> list[Held]:
+        preparing = self._preparations.holding()  # asked first: one that starts in the meantime is then in both
+        records = [live.record for live in self._watch.live()]
+        held = [Held(flow_run_id=record.flow_run_id, attempt=record.attempt) for record in records]
+        return held + [each for each in preparing if each not in held]
+
+    @property
+    def results_key_id(self) -> str:
+        return next(iter(self._run_keys.ids), "")
+
+    @property
+    def provided(self) -> Provided:
+        return Provided(results_key_ids=self._run_keys.ids)
+
+    def results(self) -> tuple[str, str]:
+        return self._results_url, ""
+
+    def start(self, work: Work) -> None:
+        """Raises StartFailed, Lacking, or NotStarted."""
+        try:
+            config = self._config(work)
+            is_here = isinstance(storages.decode(work.storage), storages.LocalCode) or storages.repository_here(
+                work.storage
+            )
+        except ValueError as error:  # from a server that checks less, or doesn't check
+            raise StartFailed(str(error)) from error
+        if is_here:
+            raise Lacking(
+                f"The code is in files of some machine, and {self.kind.title()} agents take none from there; register the flow as a bundle, "
+                "or install it in the image."
+            )
+        name = refused_name(config.env, self.env_names)
+        if name:
+            raise StartFailed(environment_names.refusal(name, "this agent", self.env_names))
+        refusal = self._refusal(config)
+        if refusal:
+            raise Lacking(refusal)
+        directory = self._attempts.begin(work)
+        if directory is None:
+            return
+        crash.point("agent.created")
+        self._preparations.add(work, directory)
+
+    def start_prepared(self, work: Work, directory: Path, prepared: PreparedAttempt) -> None:
+        """Start it, in a thread of its own: a slow engine or cluster must not hold up the agent. Raises StartFailed,
+        or NotStarted."""
+        live = self._of(_record(work, prepared.id), directory)
+        try:
+            self._attempts.save(directory, live.record)
+        except OSError as error:
+            raise system_error("The run's start could not be written to disk", error) from error
+        crash.point("agent.remembered")
+        prepared.taken.set()
+        self._watch.add(live)
+        name = f"appliance-start-{work.flow_run_id}"
+        threading.Thread(target=self._start_live, args=(work, live), name=name, daemon=True).start()
+
+    def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
+        self._preparations.stop(flow_run_id, attempt, reason)
+        for live in self._watch.live():
+            record = live.record
+            if (record.flow_run_id, record.attempt) == (flow_run_id, attempt) and not live.is_stopping:
+                live.is_stopping = True
+                _logger.info("Stopping run %s: %s", flow_run_id, reason)
+                threading.Thread(target=self._stop, args=(live, reason), name="appliance-stop", daemon=True).start()
+
+    def report_failed_start(self, work: Work, reason: str) -> None:
+        directory = self._attempts.directory(work.flow_run_id, work.attempt)
+        record = _record(work, "")
+        exited = exit_report(record, directory, None, None, reason)
+        try:
+            directory.mkdir(mode=0o700, exist_ok=True)
+            self._attempts.save(directory, record)
+            self._attempts.save_exit(directory, exited)
+        except OSError as error:
+            _logger.error("Could not write the failed start of run %s to disk: %s", work.flow_run_id, error)
+        self._exits.add(directory, record, exited)
+
+    # --- for subclasses
+
+    def _config(self, work: Work) -> C:
+        """A run config that any agent can start says nothing of containers or jobs. Raises ValueError for one of other agents."""
+        config = run_configs.decode(work.run_config)
+        if isinstance(config, self.document):
+            return config
+        if type(config) is not RunConfigDocument:
+            raise ValueError(f"This agent starts {self.noun}s, and the run config is for another kind of agent.")
+        return self.document(
+            env=config.env, labels=config.labels, working_dir=config.working_dir, run_timeout=config.run_timeout
+        )
+
+    def _start_live(self, work: Work, live: L) -> None:
+        try:
+            if not live.is_stopping:
+                self._release(live)
+                crash.point("agent.started")
+                self.started(work)
+                _logger.info("Run %s (%s) started as %s %s.", work.name, work.flow_run_id, self.noun, live.id)
+            else:
+                live.doubt = "It was stopped before."
+        except PlaceAway as error:
+            live.doubt = str(error)
+        except PlaceRefused as error:
+            self._watch.discard(live)
+            self.not_started(work, error)
+            _logger.error("Run %s could not be started: %s", work.name, error)
+            self.report_failed_start(work, f"{self.place} did not start the run's {self.noun}: {error}")
+            self._remove(live.id)
+        live.start_requested.set()
+        self._watch.look_at(live)
+
+    def _stop(self, live: L, reason: str) -> None:
+        live.start_requested.wait()
+        try:
+            self._end(live, reason if reason.startswith("Cancelled") else f"Cancelled: {reason}")
+        except (PlaceAway, PlaceRefused) as error:  # the server asks again until it has ended
+            _logger.warning("Could not stop run %s yet: %s", live.record.flow_run_id, error)
+            live.is_stopping = False
+        self._watch.look_at(live)
+
+    def _adopt(self, directory: Path, record: AttemptRecord) -> None:
+        """Watch an attempt of an earlier agent. One that was never started is dropped: the server gives the run to an agent again."""
+        live = self._of(record, directory)
+        live.start_requested.set()
+        try:
+            if record.identity and self._never_started(record.identity):
+                self._remove(record.identity)
+                shutil.rmtree(directory, ignore_errors=True)
+                return
+        except (PlaceAway, PlaceRefused) as error:
+            _logger.warning("%s", error)
+        self._watch.add(live)
+
+    def _adopt_unknown(self, known: set[str]) -> None:
+        """Those whose records are gone, or had not been written."""
+        try:
+            for id, run, attempt in self._found():
+                if id not in known:
+                    record = AttemptRecord(flow_run_id=run, attempt=attempt, pid=0, identity=id)
+                    directory = self._attempts.directory(run, attempt)
+                    directory.mkdir(mode=0o700, exist_ok=True)
+                    self._adopt(directory, record)
+        except (PlaceAway, PlaceRefused, ValueError, OSError) as error:
+            _logger.warning("The %ss of an earlier agent could not be looked for: %s", self.noun, error)
+
+    def _clean_up(self, record: AttemptRecord) -> None:
+        """The server knows how the attempt ended."""
+        if record.identity:
+            self._remove(record.identity)
+
+    def _lock_folder(self) -> None:
+        """Two agents of one folder would adopt each other's attempts."""
+        self._state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = os.open(self._state_dir, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._folder)
+            raise AlreadyRunning(
+                f"Agent {self._name} is running here already; start another with its own --name."
+            ) from error
+
+
+def _record(work: Work, id: str) -> AttemptRecord:
+    return AttemptRecord(flow_run_id=work.flow_run_id, attempt=work.attempt, pid=0, identity=id, token=work.run_token)
