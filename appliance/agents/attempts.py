@@ -16,8 +16,9 @@ import msgspec
 
 from appliance.agents.agent import system_error
 from appliance.agents.become import REFUSED
-from appliance.agents.run_files import EXIT_FILE, STOP_FILE
+from appliance.agents.run_files import EXIT_FILE, STOP_FILE, USAGE_FILE
 from appliance.agents.sealed_tokens import seal, unseal
+from appliance.agents.usage import LONGEST, UNKNOWN, Usage, parse
 from appliance.core import masking
 from appliance.engine.output.streams import BOTH
 from appliance.kit.privileges import Ids
@@ -157,6 +158,15 @@ def recorded_exit_code(directory: Path) -> int | None:
         return None
 
 
+def recorded_usage(directory: Path) -> Usage | None:
+    """What the process itself wrote that it has used; None if it ended before."""
+    try:
+        with opened(files_of(directory) / USAGE_FILE) as file:
+            return parse(file.read(LONGEST))
+    except OSError:
+        return None
+
+
 def write_stop_reason(directory: Path, reason: str) -> None:
     """Write the reason for a stop where the process finds it on SIGTERM."""
     try:
@@ -169,7 +179,12 @@ def write_stop_reason(directory: Path, reason: str) -> None:
 
 
 def exit_report(
-    record: AttemptRecord, directory: Path, code: int | None, signal_name: str | None, reason: str = ""
+    record: AttemptRecord,
+    directory: Path,
+    code: int | None,
+    signal_name: str | None,
+    reason: str = "",
+    used: Usage = UNKNOWN,
 ) -> Exited:
     """The report about a process that has ended, with the last lines of its output."""
     if code is None and signal_name is None:
@@ -188,6 +203,8 @@ def exit_report(
         signal=signal_name,
         reason=reason,
         tail=tail,
+        cpu_seconds=used.cpu_seconds,
+        peak_memory=used.peak_memory,
     )
 
 

@@ -24,6 +24,7 @@ from uuid import UUID
 import msgspec
 
 from appliance import config
+from appliance.agents import usage
 from appliance.agents.code_usage import in_use
 from appliance.agents.run_files import CODE_FILE, EXIT_FILE, STOP_FILE
 from appliance.agents.run_keys import HandedKey
@@ -54,6 +55,7 @@ from appliance.protocol.run_protocol import Begun
 DONE, REPLACED, AWAY = 0, 75, 76
 PATIENCE = 15 * 60.0
 
+_IN_CONTAINER = "APPLIANCE_RUN_IN_CONTAINER"
 _GONE = (StaleAttempt, Unauthenticated, Forbidden, NotFound)
 _logger = get_logger()
 
@@ -70,6 +72,7 @@ class Assignment(msgspec.Struct, frozen=True):
     """The identity of the storage from which its code comes, as the agent has checked it; empty from an agent before an upgrade."""
     code_dir: Path | None = None
     """The folder with its code, if the agent has fetched it."""
+    in_container: bool = False
     results_key: HandedKey = HandedKey()
 
     @classmethod
@@ -83,6 +86,7 @@ class Assignment(msgspec.Struct, frozen=True):
             directory=Path(environ["APPLIANCE_RUN_DIR"]),
             code=environ.get("APPLIANCE_RUN_CODE", ""),
             code_dir=Path(environ["APPLIANCE_RUN_CODE_DIR"]) if "APPLIANCE_RUN_CODE_DIR" in environ else None,
+            in_container=bool(environ.pop(_IN_CONTAINER, "")),
             results_key=HandedKey.take(environ),
         )
 
@@ -155,7 +159,7 @@ def main() -> int:
         if begun is not None:
             exit_code = _run(assignment, transport, begun, stopping)
     crash.point("runner.done")
-    _write_exit_code(assignment, exit_code)
+    _note_end(assignment, exit_code)
     return exit_code
 
 
@@ -187,7 +191,7 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
     def on_dead(reason: str) -> None:
         """The results of this attempt are no longer needed: stop at once, whatever the tasks are doing."""
         _logger.error("This attempt of the run is stopped: %s", reason)
-        _write_exit_code(assignment, REPLACED)
+        _note_end(assignment, REPLACED)
         leave(REPLACED)
 
     reporter = Reporter(
@@ -224,7 +228,7 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
             _logger.warning("%s", sentence)
             log.finish()
             code = _report_end(reporter, final)
-            _write_exit_code(assignment, code)
+            _note_end(assignment, code)
             leave(code)
 
         end_user_code(lambda: stopping.reason is not None, cut)
@@ -331,8 +335,9 @@ def _stop_reason(directory: Path) -> str:
         return "Cancelled: the process was asked to stop."
 
 
-def _write_exit_code(assignment: Assignment, code: int) -> None:
-    """Write the exit code for an agent that adopted this process and can't get it from the system."""
+def _note_end(assignment: Assignment, code: int) -> None:
+    """Write what the process has used, and its exit code, for an agent that can't get them from the system."""
+    usage.write(assignment.directory, in_container=assignment.in_container)
     try:
         (assignment.directory / EXIT_FILE).write_text(str(code), encoding="ascii")
     except OSError as error:
@@ -352,6 +357,7 @@ def _take_environment(handed: str) -> None:
         os.environ.clear()
     else:
         Path(handed).unlink()
+        variables[_IN_CONTAINER] = "1"
     os.environ.update(variables)
     time.tzset()
 

@@ -99,7 +99,8 @@ class Claimed(Answer, kw_only=True):
 
 
 class Exited(msgspec.Struct, kw_only=True):
-    """A run's process has ended. `code` is its exit code; if a signal ended it, `code` is None and `signal` is set."""
+    """A run's process has ended. `code` is its exit code; if a signal ended it, `code` is None and `signal` is set. A server of an earlier release
+    ignores the fields that it does not know."""
 
     flow_run_id: UUID
     attempt: int
@@ -107,6 +108,8 @@ class Exited(msgspec.Struct, kw_only=True):
     signal: FreeText | None = None
     reason: FreeText = ""  # one sentence, e.g. "The process could not be started: ..."
     tail: list[FreeText] = []  # the last lines of its output
+    cpu_seconds: float | None = None  # of all its processes; null: not known, or the agent is of an earlier release
+    peak_memory: int | None = None  # in bytes
 
 
 class InfrastructureLog(msgspec.Struct, kw_only=True):
