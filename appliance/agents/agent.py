@@ -13,10 +13,11 @@ from uuid import UUID
 from appliance.agents.clock_skew import ClockSkew
 from appliance.agents.introduction import introduction
 from appliance.agents.quarantine import Quarantine, is_of_the_machine
+from appliance.agents.returning import give_back
 from appliance.agents.roots import Roots
 from appliance.agents.vitals import Vitals
 from appliance.client import agents
-from appliance.client.errors import PASSING, ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
+from appliance.client.errors import ClientError, Forbidden, NotFound, SetupRequired, Unauthenticated
 from appliance.client.transport import Transport, retry_after
 from appliance.kit import crash
 from appliance.kit.backoff import delays
@@ -327,14 +328,7 @@ class Agent(ABC):
     def _gives_back(self, agent_id: UUID, work: Work, problem: str, is_code: bool = True) -> bool:
         """Whether the run must not be started here, because the server has found another way or lets it wait."""
         request = CodeGone(flow_run_id=work.flow_run_id, attempt=work.attempt, reason=problem, is_code=is_code)
-        try:
-            answer = agents.code_gone(self._transport, agent_id, request)
-        except NotFound:  # a server of the release before
-            return False
-        except PASSING as error:  # it learns from the agent's next claims that the attempt was not started
-            _logger.warning("Run %s is not started here: %s %s", work.name, problem, error)
-            return True
-        if answer.taken_back:
+        is_taken_back = give_back(self._transport, agent_id, request, work.name)
+        if is_taken_back:
             self.vitals.not_started("lacking")
-            _logger.info("Run %s was given back: %s", work.name, problem)
-        return answer.taken_back
+        return is_taken_back

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from appliance.protocol.containers import memory_in
@@ -35,32 +35,34 @@ class ContainerRules:
         return next(filter(None, self._refusals(config)), "")
 
     def _refusals(self, config: DockerDocument) -> Iterator[str]:
-        if config.image is not None and not self._is_open_image(config.image):
-            yield _closed("image", config.image, [self.image, *self.images])
+        if config.image is not None and not is_open_image(config.image, self.image, self.images):
+            yield closed("image", config.image, [self.image, *self.images])
         for volume in config.volumes:
             if not any(_is_open_volume(volume, pattern) for pattern in self.volumes):
-                yield _closed("volume", volume, self.volumes)
+                yield closed("volume", volume, self.volumes)
         for network in config.networks:
             if network != self.network and not any(_is_open_network(network, pattern) for pattern in self.networks):
-                yield _closed("network", network, [*([self.network] if self.network else []), *self.networks])
+                yield closed("network", network, [*([self.network] if self.network else []), *self.networks])
         if config.memory is not None and self.memory is not None and memory_in(config.memory) > self.memory:
-            yield _excess("memory", config.memory, f"{self.memory // 1024**2}m")
+            yield excess("memory", config.memory, f"{self.memory // 1024**2}m")
         if config.cpus is not None and self.cpus is not None and config.cpus > self.cpus:
-            yield _excess("cpus", f"{config.cpus:g}", f"{self.cpus:g}")
+            yield excess("cpus", f"{config.cpus:g}", f"{self.cpus:g}")
         if config.pids is not None and config.pids > self.pids:
-            yield _excess("pids", str(config.pids), str(self.pids))
+            yield excess("pids", str(config.pids), str(self.pids))
         if config.gpus and not self.gpus:
             yield "This agent gives containers no GPUs; to allow them, restart it with --allow-gpus."
         if config.pull in ("missing", "always") and self.pull == "never":
             yield f"This agent pulls no images, so pull={config.pull!r} is not possible; leave pull out, or restart it with --pull missing."
 
-    def _is_open_image(self, image: str) -> bool:
-        names = [image] if _has_tag(image) else [image, f"{image}:latest"]
-        return image == self.image or any(_matches(pattern, name) for pattern in self.images for name in names)
-
     def pull_of(self, config: DockerDocument) -> str:
         """When the image is pulled: one of PULLS."""
         return config.pull or self.pull
+
+
+def is_open_image(image: str, own: str, patterns: Iterable[str]) -> bool:
+    """Whether an image is the agent's own, or one that a pattern opens."""
+    names = [image] if _has_tag(image) else [image, f"{image}:latest"]
+    return image == own or any(_matches(pattern, name) for pattern in patterns for name in names)
 
 
 def _is_open_volume(volume: str, pattern: str) -> bool:
@@ -90,7 +92,8 @@ def _matches(pattern: str, text: str) -> bool:
     return re.fullmatch("".join(parts), text, re.DOTALL) is not None
 
 
-def _closed(what: str, name: str, allowed: list[str] | tuple[str, ...]) -> str:
+def closed(what: str, name: str, allowed: Sequence[str]) -> str:
+    """Says what is allowed, and which option would allow this."""
     listed = ", ".join(allowed) or "none"
     return f"This agent does not allow {what} {name[:200]} (allowed: {listed}). To allow it, restart it with --allow-{what} '{_opened(what, name[:200])}', too."
 
@@ -103,5 +106,6 @@ def _opened(what: str, name: str) -> str:
     return f"{source}:ro" if rest.endswith(":ro") else source
 
 
-def _excess(what: str, amount: str, most: str) -> str:
+def excess(what: str, amount: str, most: str) -> str:
+    """Says what there is at most, and which option would allow more."""
     return f"The run asks for {what}={amount}, and a container of this agent gets at most {most}. Ask for less, or restart the agent with --{what} {amount}."

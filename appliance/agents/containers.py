@@ -164,13 +164,14 @@ def end_of(facts: Mapping[str, Any] | None, output: str) -> tuple[int | None, st
             None,
             f"Image {image} has no Python that can be started as {facts['Path']!r}; install one, or name it with command.",
         )
-    name = _signal(code)
+    name = signal_of(code)
     if name is not None:
         return None, name, f"The run's container was killed by {name}."
     return code, None, f"The run's container ended with exit code {code}."
 
 
-def _signal(code: int) -> str | None:
+def signal_of(code: int) -> str | None:
+    """The name of the signal that such an exit code of a container tells of."""
     try:
         return signal.Signals(code - 128).name if code > 128 else None
     except ValueError:

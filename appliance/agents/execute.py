@@ -2,7 +2,7 @@
 
 It asks whether it may begin, loads the flow, runs it with the tracked runners, and exits when the server knows how it ended.
 Exit codes: 0 the final state was reported (even if the run failed), 75 another attempt took over, 76 the server could not be
-reached for too long.
+reached for too long, 143 its pod was ended by somebody else than its agent, which tells the server.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from uuid import UUID
 import msgspec
 
 from appliance import config
-from appliance.agents import usage
+from appliance.agents import own_code, usage
 from appliance.agents.code_usage import in_use
-from appliance.agents.run_files import CODE_FILE, EXIT_FILE, STOP_FILE
+from appliance.agents.run_files import CODE_FILE, EXIT_FILE, HANDED, STOP_FILE
 from appliance.agents.run_keys import HandedKey
 from appliance.agents.run_results import RunDoor
 from appliance.agents.run_secrets import asker
@@ -52,10 +52,13 @@ from appliance.packaging.loading import load_flow
 from appliance.packaging.storage import CodeMissing, LoadError, identity
 from appliance.protocol.run_protocol import Begun
 
-DONE, REPLACED, AWAY = 0, 75, 76
+DONE, REPLACED, AWAY, TERMINATED = 0, 75, 76, 143
 PATIENCE = 15 * 60.0
+LAST_WORDS = 5.0
+"""Seconds in which a pod that is being ended asks the server whether that is on request."""
 
 _IN_CONTAINER = "APPLIANCE_RUN_IN_CONTAINER"
+_ON_REQUEST = "Cancelled on request."
 _GONE = (StaleAttempt, Unauthenticated, Forbidden, NotFound)
 _logger = get_logger()
 
@@ -73,6 +76,8 @@ class Assignment(msgspec.Struct, frozen=True):
     code_dir: Path | None = None
     """The folder with its code, if the agent has fetched it."""
     in_container: bool = False
+    handed: Path | None = None
+    """In a pod, the folder of what the agent has put there."""
     results_key: HandedKey = HandedKey()
 
     @classmethod
@@ -86,6 +91,7 @@ class Assignment(msgspec.Struct, frozen=True):
             directory=Path(environ["APPLIANCE_RUN_DIR"]),
             code=environ.get("APPLIANCE_RUN_CODE", ""),
             code_dir=Path(environ["APPLIANCE_RUN_CODE_DIR"]) if "APPLIANCE_RUN_CODE_DIR" in environ else None,
+            handed=Path(environ[HANDED]) if HANDED in environ else None,
             in_container=bool(environ.pop(_IN_CONTAINER, "")),
             results_key=HandedKey.take(environ),
         )
@@ -94,9 +100,11 @@ class Assignment(msgspec.Struct, frozen=True):
 class Stopping:
     """A request to stop, from the server's answer or SIGTERM. It interrupts the main thread once."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, is_in_pod: bool) -> None:
         self.reason: str | None = None
-        self._directory = directory
+        self.is_unasked = False
+        """Whether a pod was ended, and the server is not known to have asked for that."""
+        self._directory, self._is_in_pod = directory, is_in_pod
         self.runner: TrackedFlowRunner | None = None
         self._interruptible = False
 
@@ -107,6 +115,7 @@ class Stopping:
 
     def ask(self, reason: str) -> None:
         """Request a stop, from any thread."""
+        self.is_unasked = False
         if self.reason is None:
             self.reason = reason
             os.kill(os.getpid(), signal.SIGTERM)  # the handler runs in the main thread and interrupts it
@@ -133,7 +142,8 @@ class Stopping:
             self.runner = None  # the signal handler would keep the flow's objects alive
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.reason = self.reason or _stop_reason(self._directory)
+        self.is_unasked = self._is_in_pod and self.reason is None
+        self.reason = self.reason or (_ON_REQUEST if self._is_in_pod else _stop_reason(self._directory))
         if self.runner is not None:
             self.runner.cancel(self.reason)
         if self._interruptible:
@@ -151,7 +161,7 @@ def main() -> int:
     process_limits.apply(json.loads(os.environ.pop("APPLIANCE_RUN_LIMITS", "{}")))
     secrets.hide_all(os.environ)
     logs.configure()
-    stopping = Stopping(assignment.directory)
+    stopping = Stopping(assignment.directory, assignment.handed is not None)
     stopping.listen()
     code = nullcontext() if assignment.code_dir is None else in_use(assignment.code_dir)
     with code, Transport(assignment.url, assignment.token, tries=1) as transport:
@@ -201,7 +211,7 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
         last_seq=begun.last_seq,
         heartbeat_interval=begun.heartbeat_interval,
         limited_tags=begun.limited_tags,
-        on_cancel=lambda: stopping.ask("Cancelled on request."),
+        on_cancel=lambda: stopping.ask(_ON_REQUEST),
         on_dead=on_dead,
     )
     reporter.start()
@@ -227,16 +237,18 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
         def cut(sentence: str) -> None:
             _logger.warning("%s", sentence)
             log.finish()
-            code = _report_end(reporter, final)
+            code = _report_end(reporter, final, stopping)
             _note_end(assignment, code)
             leave(code)
 
         end_user_code(lambda: stopping.reason is not None, cut)
         log.finish()
-    return _report_end(reporter, final)
+    return _report_end(reporter, final, stopping)
 
 
-def _report_end(reporter: Reporter, final: State) -> int:
+def _report_end(reporter: Reporter, final: State, stopping: Stopping) -> int:
+    if stopping.is_unasked and not (reporter.settle(LAST_WORDS, lambda: False) and not stopping.is_unasked):
+        return TERMINATED
     reporter.flow_state(final)
     return DONE if reporter.close(PATIENCE) else AWAY
 
@@ -261,7 +273,7 @@ def _run_flow(
     """Load and run the flow. Returns its final state."""
     crash.point("runner.begun")
     try:
-        runner = _load(assignment, begun, reporter)
+        runner = _load(assignment, begun, reporter, stopping, ask_secret)
         runner.slots, runner.log = slots, log
         served_secrets.connect(ask_secret, secrets.declared_by(runner.flow))
     except CodeMissing as error:  # it was there when the agent looked
@@ -291,9 +303,22 @@ def _run_flow(
     return runner.final or state
 
 
-def _load(assignment: Assignment, begun: Begun, reporter: Reporter) -> TrackedFlowRunner:
+def _load(
+    assignment: Assignment, begun: Begun, reporter: Reporter, stopping: Stopping, ask_secret: Callable[[str], str]
+) -> TrackedFlowRunner:
     check_place(assignment, begun.storage)
     storage = begun.storage if assignment.code_dir is None else _fetched(assignment)
+    if assignment.handed is not None:
+        with Transport(assignment.url, assignment.token) as transport:
+            access = own_code.OwnAccess(
+                transport=transport,
+                flow_run_id=assignment.flow_run_id,
+                attempt=assignment.attempt,
+                run_token=assignment.token,
+                ask=ask_secret,
+                wait=stopping.wait,
+            )
+            storage = own_code.obtain(storage, assignment.directory, assignment.handed, access)
     sys.argv = [str(storage.get("path", ""))]  # as if the file had been run
     sys.modules["__main__"] = importlib.import_module(flow_file.MAIN)
     runner = TrackedFlowRunner(
@@ -350,13 +375,14 @@ def _ignore(_number: int, _frame: FrameType | None) -> None:
 
 def _take_environment(handed: str) -> None:
     """The variables from the agent, which are not to be seen from outside: in an open file without a name, or in a container, in a file that is
-    removed, in addition to the variables of the image."""
+    removed, in addition to the variables of the image. In a pod, the file can't be removed."""
     with os.fdopen(int(handed), "rb") if handed.isdigit() else Path(handed).open("rb") as file:
         variables = json.loads(file.read())
     if handed.isdigit():
         os.environ.clear()
     else:
-        Path(handed).unlink()
+        if HANDED not in variables:
+            Path(handed).unlink()
         variables[_IN_CONTAINER] = "1"
     os.environ.update(variables)
     time.tzset()

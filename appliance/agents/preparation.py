@@ -16,9 +16,10 @@ from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
 from appliance.agents.agent import Lacking, NotStarted, StartFailed
+from appliance.agents.returning import give_back
 from appliance.client import agents
 from appliance.client import run_protocol as runs
-from appliance.client.errors import PASSING, ClientError, NotFound
+from appliance.client.errors import PASSING, ClientError
 from appliance.client.transport import Transport
 from appliance.core import masking
 from appliance.kit import clock
@@ -192,16 +193,8 @@ class Preparations(Generic[P]):
             return
         reason, is_code = str(error), isinstance(error, CodeMissing)
         request = CodeGone(flow_run_id=access.flow_run_id, attempt=access.attempt, reason=reason, is_code=is_code)
-        try:
-            taken_back = agents.code_gone(self._transport, access.agent_id, request).taken_back
-        except PASSING as outage:  # it learns from the agent's next claims that the attempt was not started
-            _logger.warning("Run %s is not started here: %s %s", access.work.name, reason, outage)
-            taken_back = True
-        except NotFound:
-            taken_back = False
-        if not taken_back:
+        if give_back(self._transport, access.agent_id, request, access.work.name):
+            self._starter.not_started(access.work, error)
+            shutil.rmtree(directory, ignore_errors=True)
+        else:
             self._fail(access, error, reason)
-            return
-        self._starter.not_started(access.work, error)
-        _logger.info("Run %s was given back: %s", access.work.name, reason)
-        shutil.rmtree(directory, ignore_errors=True)

@@ -140,9 +140,13 @@ def docker(
 
 def check_url(url: str, network: str = "") -> None:
     """A container's own loopback is not that of this machine. Raises UsageError."""
-    host = urlsplit(url).hostname or ""
-    if host.startswith(_LOOPBACK) and network != "host":
+    if is_loopback(url) and network != "host":
         raise click.UsageError(
             f"Containers don't reach the server at {url}; say where they do, as in --server-url http://host.docker.internal:4200, "
             "and have the server listen there (APPLIANCE_HOST)."
         )
+
+
+def is_loopback(url: str) -> bool:
+    """Whether a URL leads to the machine itself."""
+    return (urlsplit(url).hostname or "").startswith(_LOOPBACK)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from appliance.cli.agent_docker import docker
+from appliance.cli.agent_kubernetes import kubernetes
 from appliance.cli.agent_process import process
 
 EPILOG = """\b
 Examples:
   appliance agent start process --name edge-01 --label gpu --slots 16
   appliance agent start docker --name edge-02 --image etl:3
+  appliance agent start kubernetes --name cluster-01 --image etl:3 --namespace flows
 
 Create the token with `appliance token create NAME --scope agent`, and hand it over in APPLIANCE_TOKEN_FILE. `appliance agent install` prints
 what has a machine start the agent again."""
@@ -23,3 +25,4 @@ def start() -> None:
 
 start.add_command(process)
 start.add_command(docker)
+start.add_command(kubernetes)

@@ -88,6 +88,14 @@ def bytes_in(amount: str) -> int | None:
     return amount_in_bytes
 
 
+def cores_in(amount: str) -> float | None:
+    """The cores in a quantity, as Kubernetes writes it; None if it is not an amount of cores."""
+    match = _QUANTITY.fullmatch(amount)
+    if match is None or match["unit"] not in (None, "m"):
+        return None
+    return float(match["number"]) / (1000 if match["unit"] else 1)
+
+
 def choice_problem(option: str, value: str, choices: tuple[str, ...]) -> str:
     """The same of one of several words."""
     return "" if value in choices else f"{option} {value[:100]!r} is not valid; use one of {', '.join(choices)}."
