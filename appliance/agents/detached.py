@@ -165,6 +165,7 @@ class DetachedAgent(Agent, Generic[L, C]):
         self._preparations.close()
         self._watch.close()
         self._exits.close()
+        os.close(self._folder)
 
     def can_start(self) -> bool:
         problems = [text for text in (self._run_keys.problem, self._watch.problem) if text]

@@ -185,7 +185,7 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
         if jobs.has_started(live.pod) and live.pod is not None:
             output = self._cluster.output(live.place[0], live.pod["metadata"]["name"], RUN, TAIL)
         code, name, reason = jobs.end_of(job, live.pod, output.decode("utf-8", "replace"))
-        if code is None and not jobs.has_ended(live.pod):
+        if code is None:
             reason = live.stopped or live.given_up or reason
         used = parse(jobs.usage_of(live.pod)) or UNKNOWN
         try:

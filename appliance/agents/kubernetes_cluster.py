@@ -6,6 +6,7 @@ Objects are what the API has as JSON. The client's own classes would be a second
 from __future__ import annotations
 
 import json
+import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
@@ -179,7 +180,9 @@ class Cluster:
                         raise configs.ConfigException
                     configs.load_incluster_config(client_configuration=configuration)
                 except configs.ConfigException:
-                    configs.load_kube_config(context=self._context or None, client_configuration=configuration)
+                    configs.load_kube_config(
+                        os.environ.get("KUBECONFIG"), self._context or None, client_configuration=configuration
+                    )
                 configuration.connection_pool_maxsize = 32
                 self._opened = configuration, RESTClientObject(configuration).pool_manager
             return self._opened

@@ -205,6 +205,8 @@ def end_of(
         words = f"Image {run['image']} has no Python that can be started as {run['command'][0]!r}; install one, or name it as the command of the template"
         return code, None, _sentence(words, ended.get("message", ""))
     name = signal_of(code)
+    if name in ("SIGTERM", "SIGKILL") and (_is_deleted(facts) or _is_deleted(pod)):
+        return None, name, _told_of_job(None if _is_deleted(facts) else facts, pod)
     if name is not None:
         return None, name, f"The run's container was killed by {name}."
     return code, None, f"The run's container ended with exit code {code}."
@@ -280,6 +282,10 @@ def _told_of_job(facts: Mapping[str, Any] | None, pod: Mapping[str, Any] | None)
     if condition.get("reason") == "DeadlineExceeded":
         return "The run's job took longer than the activeDeadlineSeconds of its template (DeadlineExceeded)."
     return "The run's pod was deleted by somebody else."
+
+
+def _is_deleted(facts: Mapping[str, Any] | None) -> bool:
+    return facts is None or "deletionTimestamp" in facts["metadata"]
 
 
 def _run_state(pod: Mapping[str, Any] | None) -> Mapping[str, Any]:

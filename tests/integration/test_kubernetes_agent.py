@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +18,7 @@ from appliance.packaging.discover import flows_in
 from appliance.packaging.register import register
 from appliance.packaging.site_store import SiteStore
 from tests.integration.live import TOKEN, LiveServer
+from tests.kubernetes.agents import Host, killable
 from tests.kubernetes.cluster import FakeCluster
 from tests.kubernetes.node import ordinary
 
@@ -88,37 +89,12 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeCluster]:
     fake.close()
 
 
-class AgentProcess:
-    """`appliance agent kubernetes`, which can be killed."""
-
-    def __init__(self, server: LiveServer, cluster: FakeCluster, folder: Path) -> None:
-        self._server, self._cluster, self.folder = server, cluster, folder
-        self.log = folder / "agent.log"
-
-    def start(self, crash: str = "") -> AgentProcess:
-        own = {"APPLIANCE_URL": self._server.url, "APPLIANCE_TOKEN": TOKEN, "KUBECONFIG": str(self._cluster.kubeconfig)}
-        own |= {"APPLIANCE_DATA_DIR": str(self.folder / "data")}
-        armed = {"APPLIANCE_CRASH": f"{crash}:1:kill"} if crash else {}
-        images = [option for image in ("none:*", "odd:*", "wide:*") for option in ("--allow-image", image)]
-        command = ["agent", "kubernetes", "--name", "ship", "--image", "etl:3", "--namespace", "flows", *images]
-        command += ["--server-url", self._server.url.replace("127.0.0.1", "0.0.0.0")]
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "appliance", *command], env=ordinary() | own | armed, stdout=log, stderr=log
-            )
-        return self
-
-    def end(self, number: signal.Signals) -> None:
-        self.process.send_signal(number)
-        self.process.wait(30)
-
-
 @pytest.fixture
-def agent(server: LiveServer, cluster: FakeCluster, tmp_path: Path) -> Iterator[AgentProcess]:
-    agent = AgentProcess(server, cluster, tmp_path).start()
-    yield agent
-    agent.end(signal.SIGTERM)
-    assert "Traceback" not in agent.log.read_text()
+def agent(server: LiveServer, cluster: FakeCluster, tmp_path: Path) -> Iterator[Host]:
+    host = Host(server.url, TOKEN, cluster.kubeconfig, tmp_path)
+    host.start()
+    yield host
+    host.stop()
 
 
 def lines(server: LiveServer, run: UUID) -> list[str]:
@@ -129,7 +105,7 @@ def at_work(server: LiveServer, run: UUID) -> None:
     server.until(run, lambda _view: "waiting" in lines(server, run))
 
 
-def test_runs_end_as_they_should(server: LiveServer, cluster: FakeCluster, agent: AgentProcess) -> None:
+def test_runs_end_as_they_should(server: LiveServer, cluster: FakeCluster, agent: Host) -> None:
     looked, waiting = map(server.create, ("looks", "waits"))
     assert server.ended(looked).state == "Success", lines(server, looked)
     [found] = [json.loads(line) for line in lines(server, looked) if line.startswith("{")]
@@ -142,3 +118,102 @@ def test_runs_end_as_they_should(server: LiveServer, cluster: FakeCluster, agent
     assert server.ended(waiting).state == "Cancelled"
     cluster.gone(looked)
     cluster.gone(waiting)
+
+
+def test_each_bad_end_has_its_sentence(server: LiveServer, cluster: FakeCluster, agent: Host) -> None:
+    ends = {
+        "leaves": ("Crashed", "The run's container ended with exit code 3."),
+        "none": ("Paused", "Image none:1 can't be pulled (ImagePullBackOff): Back-off pulling image"),
+        "odd": ("Paused", "'odd:1' is not the name of an image (InvalidImageName)"),
+        "closed": ("Paused", "does not allow service-account admin (allowed: none)"),
+    }
+    made = {flow: server.create(flow) for flow in ends}
+    eaten, evicted, deleted = (server.create("waits") for _ in range(3))
+    for run in (eaten, evicted, deleted):
+        at_work(server, run)
+    cluster.node.kill(eaten, "oom_killed")
+    cluster.node.kill(evicted, "evicted")
+    cluster.store.delete("jobs", "flows", f"appliance-{deleted}-1")
+    later = {
+        eaten: "more memory than its limit of 96 MiB (OOM).",
+        evicted: "The run's pod was evicted (Evicted): The node was low on resource: ephemeral-storage.",
+        deleted: "The run's job was deleted by somebody else.",
+    }
+    for run, sentence in later.items():
+        view = server.ended(run)
+        assert view.state == "Crashed" and sentence in (view.state_message or ""), view
+    for flow, (state, sentence) in ends.items():
+        view = server.until(made[flow], lambda view: view.state in ("Crashed", "Paused", "Success"))
+        assert view.state == state and sentence in (view.state_message or ""), (flow, view)
+    assert any("The last lines" in line and "last words" in line for line in lines(server, made["leaves"]))
+    for run in (*made.values(), *later):
+        cluster.gone(run)
+
+
+def test_a_run_waits_for_room_and_says_so(server: LiveServer, cluster: FakeCluster, agent: Host) -> None:
+    run = server.create("wide")
+    assert "3 Insufficient memory" in agent.told.get(timeout=30)
+    cluster.node.free()
+    assert server.ended(run).state == "Success"
+    assert len([line for line in lines(server, run) if "No node takes the run's pod (Unschedulable)" in line]) == 1
+
+
+def test_a_run_waits_for_quota_and_is_given_back_if_that_takes_too_long(
+    server: LiveServer, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    host = Host(server.url, TOKEN, cluster.kubeconfig, tmp_path, start_timeout=2.0)
+    for kind in ("pods", "jobs"):  # no more jobs, and jobs that get no pod
+        cluster.store.quotas = {kind: 0}
+        host.start()
+        try:
+            run = server.create("looks")
+            view = server.until(run, lambda view: view.state == "Paused")
+            assert "exceeded quota" in (view.state_message or ""), view
+            cluster.gone(run)
+        finally:
+            cluster.store.quotas = {}
+            host.stop()
+
+
+def test_a_killed_agent_adopts_what_runs_and_reports_what_ended(
+    server: LiveServer, cluster: FakeCluster, tmp_path: Path
+) -> None:
+    killed = killable(server.url, TOKEN, cluster.kubeconfig, tmp_path)
+    going, ended = map(server.create, ("waits", "waits"))
+    for run in (going, ended):
+        at_work(server, run)
+    killed.kill()
+    killed.join()
+    cluster.node.kill(ended)
+    shutil.rmtree(tmp_path / "agent")  # what it needs is in the labels
+    host = Host(server.url, TOKEN, cluster.kubeconfig, tmp_path)
+    host.start()
+    end = server.ended(ended)
+    assert (end.state, end.state_message) == ("Crashed", "The run's container was killed by SIGKILL.")
+    assert flow_runs.get(server.client, going).state == "Running"
+    cluster.api.cut()
+    cluster.store.forget()  # the watches can't go on: what is there is listed again
+    flow_runs.cancel(server.client, going)
+    assert server.ended(going).state == "Cancelled"
+    for run in (going, ended):
+        cluster.gone(run)
+    host.stop()
+
+
+@pytest.mark.parametrize("point", ["agent.job", "agent.remembered", "agent.started"])
+def test_an_agent_that_dies_at_a_start_leaves_nothing_and_the_run_begins_once(
+    server: LiveServer, cluster: FakeCluster, tmp_path: Path, point: str
+) -> None:
+    killed = killable(server.url, TOKEN, cluster.kubeconfig, tmp_path, crash=point)
+    run = server.create("looks")
+    killed.join(30)
+    assert killed.exitcode == -signal.SIGKILL
+    [left] = cluster.of(run)
+    assert left["spec"]["suspend"] is (point != "agent.started")
+    host = Host(server.url, TOKEN, cluster.kubeconfig, tmp_path)
+    host.start()
+    view = server.ended(run)
+    assert (view.state, view.attempt) == ("Success", 1 if point == "agent.started" else 2), lines(server, run)
+    assert len([line for line in lines(server, run) if line.startswith("{")]) == 1
+    cluster.gone(run)
+    host.stop()
