@@ -208,5 +208,6 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
         request = CodeGone(flow_run_id=record.flow_run_id, attempt=record.attempt, reason=live.given_up, is_code=False)
         if not give_back(self._transport, self._exits.agent_id, request, str(record.flow_run_id)):
             return False
+        self.vitals.not_started("lacking")
         shutil.rmtree(live.directory, ignore_errors=True)
         return True

@@ -5,12 +5,14 @@ from __future__ import annotations
 import click
 
 from appliance.cli.agent_install_docker import docker
+from appliance.cli.agent_install_kubernetes import kubernetes
 from appliance.cli.agent_install_systemd import systemd
 
 EPILOG = """\b
 Examples:
   appliance agent install systemd --name edge-01 --server-url http://orchestrator:4200
-  appliance agent install docker --name edge-02 --image etl:3 --server-url http://orchestrator:4200 --output compose.yml"""
+  appliance agent install docker --name edge-02 --image etl:3 --server-url http://orchestrator:4200 --output compose.yml
+  appliance agent install kubernetes --name cluster-01 --namespace flows --image etl:3 --output agent.yaml"""
 
 
 @click.group(epilog=EPILOG)
@@ -20,3 +22,4 @@ def install() -> None:
 
 install.add_command(systemd)
 install.add_command(docker)
+install.add_command(kubernetes)

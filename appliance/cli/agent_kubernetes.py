@@ -35,7 +35,8 @@ def _amount(_context: click.Context, parameter: click.Parameter, value: str | No
     return value
 
 
-def _namespace(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+def namespace_of_option(_context: click.Context, _parameter: click.Parameter, value: Any) -> Any:
+    """The callback of options whose values are namespaces."""
     problem = label_problem("namespace", [value] if isinstance(value, str) else value)
     if problem:
         raise click.BadParameter(problem)
@@ -85,7 +86,7 @@ def _allow(what: str, metavar: str, text: str) -> Callable[[F], F]:
     "--namespace",
     default="default",
     show_default=True,
-    callback=_namespace,
+    callback=namespace_of_option,
     help="The namespace of runs that name none.",
 )
 @click.option(
@@ -105,7 +106,7 @@ def _allow(what: str, metavar: str, text: str) -> Callable[[F], F]:
     "--allow-namespace",
     "namespaces",
     multiple=True,
-    callback=_namespace,
+    callback=namespace_of_option,
     help="Namespaces that flows may name (repeatable) [the one of --namespace].",
 )
 @_allow("service-account", "NAME", "Service accounts that flows may name")
