@@ -160,7 +160,7 @@ class Cluster:
                 )
                 if answer.status != 429 or number == _TRIES - 1 or self._closing.wait(_pause(answer)):
                     break
-                answer.release_conn()
+                answer.drain_conn()
             try:
                 if answer.status >= 300:
                     raise _refusal(_status_of(answer.read(64 * 1024)), answer.status)

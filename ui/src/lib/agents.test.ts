@@ -110,5 +110,8 @@ it("prints commands that a shell takes as they are meant", () => {
   expect(startCommand({ ...made, kind: "docker", image: "etl:3" }, "https://host")).toContain(
     "appliance agent start docker --name 'it'\\''s one' --image etl:3 --label gpu",
   );
+  expect(startCommand({ ...made, kind: "kubernetes", image: "etl:3" }, "https://host")).toContain(
+    "appliance agent start kubernetes --name 'it'\\''s one' --image etl:3 --label gpu",
+  );
   expect(tokenCommand("edge-01", "apl_agent_x")).toBe("(umask 077; echo apl_agent_x > edge-01.token)");
 });

@@ -123,12 +123,13 @@ export function freeBlocks({ capacity, running }: { capacity: number; running: n
   return Math.max(capacity, running) > MOST_BLOCKS ? null : Math.max(0, capacity - running);
 }
 
-/** How an agent starts runs: as processes of its machine, or in containers. */
-export type AgentKind = "process" | "docker";
+/** How an agent starts runs: as processes of its machine, in containers, or as jobs of a cluster. */
+export type AgentKind = "process" | "docker" | "kubernetes";
 
 export const AGENT_KINDS: readonly { value: AgentKind; text: string }[] = [
   { value: "process", text: "Processes on its machine" },
   { value: "docker", text: "Docker containers" },
+  { value: "kubernetes", text: "Jobs in Kubernetes" },
 ];
 
 /** As a shell takes it, in quotes where it needs them. */
@@ -139,7 +140,7 @@ export function quoted(text: string): string {
 export interface NewAgent {
   kind: AgentKind;
   name: string;
-  /** In which a Docker agent starts runs that name none. */
+  /** In which an agent for containers or jobs starts runs that name none. */
   image: string;
   labels: readonly string[];
   projects: readonly string[];
@@ -150,7 +151,7 @@ export interface NewAgent {
 export function startCommand(agent: NewAgent, url: string): string {
   const options = [
     ["--name", agent.name],
-    ...(agent.kind === "docker" ? [["--image", agent.image]] : []),
+    ...(agent.kind !== "process" ? [["--image", agent.image]] : []),
     ...agent.labels.map((label) => ["--label", label]),
     ...agent.projects.map((project) => ["--project", project]),
     ...(agent.capacity && agent.capacity !== USUAL_CAPACITY ? [["--slots", agent.capacity]] : []),

@@ -7,7 +7,7 @@ import { Button } from "react-aria-components";
 import { agentsQuery } from "../../api/agents";
 import { createToken } from "../../api/people";
 import { useSession } from "../../api/session";
-import { AGENT_KINDS, type NewAgent, startCommand, stateOf, tokenCommand } from "../../lib/agents";
+import { AGENT_KINDS, type AgentKind, type NewAgent, startCommand, stateOf, tokenCommand } from "../../lib/agents";
 import { addressOf } from "../../lib/base";
 import { LIFETIMES } from "../../lib/people";
 import { Dialog } from "../../ui/dialog";
@@ -18,6 +18,12 @@ import { useChange } from "../people/use-change";
 import { useMay } from "../session/permissions";
 import { Command } from "./command";
 import { useAgentForm } from "./use-agent-form";
+
+const HOW_TO: Record<AgentKind, string> = {
+  process: "/docs/install/#on-the-host-of-an-agent",
+  docker: "/docs/docker/#start-an-agent",
+  kubernetes: "/docs/kubernetes/#start-an-agent",
+};
 
 interface Props {
   /** What the agent should have, if that is known. */
@@ -136,7 +142,7 @@ function KindFields({ form: { typed, type, errors }, isSubmitted }: { form: Form
   return (
     <>
       <SelectField label="Runs are" value={typed.kind} onChange={type("kind")} options={AGENT_KINDS} />
-      {typed.kind === "docker" && (
+      {typed.kind !== "process" && (
         <TextInput
           label="Image"
           value={typed.image}
@@ -166,14 +172,7 @@ function Commands({ agent, token, onClose }: { agent: NewAgent; token: string | 
     <Dialog title={`Start agent ${agent.name}`} isOpen onClose={onClose} isSticky>
       <p>
         On its machine, install the SDK (
-        <a
-          className="link"
-          href={addressOf(
-            agent.kind === "docker" ? "/docs/docker/#start-an-agent" : "/docs/install/#on-the-host-of-an-agent",
-          )}
-          target="_blank"
-          rel="noreferrer"
-        >
+        <a className="link" href={addressOf(HOW_TO[agent.kind])} target="_blank" rel="noreferrer">
           how to
         </a>
         ), and then:
