@@ -23,7 +23,7 @@ NAME = "appliance-flows"
 WHEELS, SUMS = "wheels", "SHA256SUMS"
 LISTS = {
     "requirements-sdk.txt": (NAME, "requirements-sdk.lock"),
-    "requirements-server.txt": (f"{NAME}[docker,live,object-stores,sealing,server]", "requirements.lock"),
+    "requirements-server.txt": (f"{NAME}[docker,kubernetes,live,object-stores,sealing,server]", "requirements.lock"),
 }
 """What each list installs of our package, and the lock that it goes on with."""
 _BUILT = ("appliance/server/web/static/index.html", "appliance/server/web/site/index.html")

@@ -57,7 +57,7 @@ def _needed(requirement: Requirement, seen: set[tuple[str, str]]) -> Iterator[st
                 yield from _needed(each, seen)
 
 
-WHOLE = ("docker", "live", "object-stores", "sealing", "server")
+WHOLE = ("docker", "kubernetes", "live", "object-stores", "sealing", "server")
 """The extras of the runtime lock."""
 
 
