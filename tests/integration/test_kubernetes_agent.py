@@ -49,9 +49,9 @@ def flow(name, make, config=None):
         make()
     return made
 
-looks = flow("looks", look, KubernetesRun(env={"MODE": "full"}, memory_limit="96Mi"))
+looks = flow("looks", look, KubernetesRun(env={"MODE": "full"}, memory_limit="512Mi"))
 leaves = flow("leaves", leave)
-waits = flow("waits", wait, KubernetesRun(memory_limit="96Mi"))
+waits = flow("waits", wait, KubernetesRun(memory_limit="512Mi"))
 none = flow("none", look, KubernetesRun(image="none:1"))
 odd = flow("odd", look, KubernetesRun(image="odd:1"))
 wide = flow("wide", look, KubernetesRun(image="wide:1"))
@@ -135,7 +135,7 @@ def test_each_bad_end_has_its_sentence(server: LiveServer, cluster: FakeCluster,
     cluster.node.kill(evicted, "evicted")
     cluster.store.delete("jobs", "flows", f"appliance-{deleted}-1")
     later = {
-        eaten: "more memory than its limit of 96 MiB (OOM).",
+        eaten: "more memory than its limit of 512 MiB (OOM).",
         evicted: "The run's pod was evicted (Evicted): The node was low on resource: ephemeral-storage.",
         deleted: "The run's job was deleted by somebody else.",
     }

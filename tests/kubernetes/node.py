@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from appliance.protocol.containers import bytes_in
 from tests.kubernetes.recorded import recorded
 from tests.kubernetes.store import ApiError, Facts, Store, now
 
@@ -155,7 +156,7 @@ class Node:
         return paths
 
     def _wait(self, pod: Facts, process: subprocess.Popen[bytes], paths: dict[str, Path]) -> None:
-        code = process.wait()
+        code = self._watched(pod, process)
         if self._closing:
             return
         fate = self._fates.get(pod["metadata"]["uid"], "killed")
@@ -180,6 +181,26 @@ class Node:
         with self._store.changed:
             self._seen[pod["metadata"]["uid"]] = "ended"
             self._store.changed.notify_all()
+
+
+    def _watched(self, pod: Facts, process: subprocess.Popen[bytes]) -> int:
+        """The exit code of a process, which is killed if it uses more memory than its limit."""
+        limit = bytes_in(pod["spec"]["containers"][0].get("resources", {}).get("limits", {}).get("memory", ""))
+        while limit is not None:
+            try:
+                return process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                if _resident(process.pid) > limit:
+                    self._fates[pod["metadata"]["uid"]] = "oom_killed"
+                    process.kill()
+        return process.wait()
+
+
+def _resident(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return 0
 
 
 def _moved(text: str, paths: dict[str, Path]) -> str:
