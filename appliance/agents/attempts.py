@@ -16,7 +16,7 @@ import msgspec
 
 from appliance.agents.agent import system_error
 from appliance.agents.become import REFUSED
-from appliance.agents.run_files import EXIT_FILE, STOP_FILE, USAGE_FILE
+from appliance.agents.run_files import EXIT_FILE, STOP_FILE, USAGE_FILE, cancellation
 from appliance.agents.sealed_tokens import seal, unseal
 from appliance.agents.usage import LONGEST, UNKNOWN, Usage, parse
 from appliance.core import masking
@@ -170,10 +170,7 @@ def recorded_usage(directory: Path) -> Usage | None:
 def write_stop_reason(directory: Path, reason: str) -> None:
     """Write the reason for a stop where the process finds it on SIGTERM."""
     try:
-        write(
-            files_of(directory) / STOP_FILE,
-            (reason if reason.startswith("Cancelled") else f"Cancelled: {reason}").encode(),
-        )
+        write(files_of(directory) / STOP_FILE, cancellation(reason).encode())
     except OSError:
         return  # the process then stops without knowing the reason
 

@@ -20,6 +20,7 @@ from appliance.agents.code_cache import CodeCache
 from appliance.agents.exit_reports import ExitReports
 from appliance.agents.live_attempts import L, PlaceAway, PlaceRefused, Watch
 from appliance.agents.preparation import Preparations, Prepared, RunAccess
+from appliance.agents.run_files import cancellation
 from appliance.agents.run_keys import RunKeys
 from appliance.client.transport import Transport
 from appliance.core import secrets
@@ -287,7 +288,7 @@ class DetachedAgent(Agent, Generic[L, C]):
     def _stop(self, live: L, reason: str) -> None:
         live.start_requested.wait()
         try:
-            self._end(live, reason if reason.startswith("Cancelled") else f"Cancelled: {reason}")
+            self._end(live, cancellation(reason))
         except (PlaceAway, PlaceRefused) as error:  # the server asks again until it has ended
             _logger.warning("Could not stop run %s yet: %s", live.record.flow_run_id, error)
             live.is_stopping = False

@@ -26,7 +26,7 @@ import msgspec
 from appliance import config
 from appliance.agents import own_code, usage
 from appliance.agents.code_usage import in_use
-from appliance.agents.run_files import CODE_FILE, EXIT_FILE, HANDED, STOP_FILE
+from appliance.agents.run_files import CODE_FILE, EXIT_FILE, HANDED, STOP_FILE, cancellation
 from appliance.agents.run_keys import HandedKey
 from appliance.agents.run_results import RunDoor
 from appliance.agents.run_secrets import asker
@@ -115,8 +115,7 @@ class Stopping:
 
     def ask(self, reason: str) -> None:
         """Request a stop, from any thread."""
-        self.is_unasked = False
-        if self.reason is None:
+        if self.reason is None or self.is_unasked:
             self.reason = reason
             os.kill(os.getpid(), signal.SIGTERM)  # the handler runs in the main thread and interrupts it
 
@@ -211,7 +210,7 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
         last_seq=begun.last_seq,
         heartbeat_interval=begun.heartbeat_interval,
         limited_tags=begun.limited_tags,
-        on_cancel=lambda: stopping.ask(_ON_REQUEST),
+        on_cancel=lambda reason: stopping.ask(cancellation(reason)),
         on_dead=on_dead,
     )
     reporter.start()

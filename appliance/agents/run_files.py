@@ -10,3 +10,8 @@ USAGE_FILE = "usage.json"
 """What the process has used, from itself at its very end."""
 HANDED = "APPLIANCE_RUN_HANDED"
 """The variable with the folder of what an agent has put into a pod, which its process can only read."""
+
+
+def cancellation(reason: str) -> str:
+    """The message of a run that is cancelled for this reason."""
+    return reason if reason.startswith("Cancelled") else f"Cancelled: {reason}"

@@ -110,6 +110,7 @@ class Report(Message, kw_only=True):
 class Reported(Answer, kw_only=True):
     acked: int  # the highest seq that is stored
     cancel: bool = False  # the run must stop
+    cancel_reason: str = ""  # why, in a sentence; empty: a server of an earlier release doesn't say
     lease_s: float = 0.0
     limited_tags: list[str] = []  # the current value of the field in Begun
 

@@ -40,7 +40,7 @@ def untracked(flow: Any) -> float:
 
 
 def tracked(flow: Any, spool: Path) -> float:
-    reporter = Reporter(acknowledge, 1, spool, on_cancel=lambda: None, on_dead=lambda _reason: None)
+    reporter = Reporter(acknowledge, 1, spool, on_cancel=lambda _reason: None, on_dead=lambda _reason: None)
     reporter.start()
     began = time.perf_counter()
     with reported(reporter, directory=spool.parent) as log:

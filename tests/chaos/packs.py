@@ -76,7 +76,9 @@ def attempt(directory: Path) -> State:
         append(directory / "journal", content)
         return Reported(acked=msgspec.json.decode(content, type=Report).seq, cancel=False)
 
-    reporter = Reporter(acknowledge, 1, directory / "spool", on_cancel=lambda: None, on_dead=lambda _reason: None)
+    reporter = Reporter(
+        acknowledge, 1, directory / "spool", on_cancel=lambda _reason: None, on_dead=lambda _reason: None
+    )
     reporter.start()
     runner = TrackedFlowRunner(flow_of(directory), reporter)
     runner.go_on_from(known.values())

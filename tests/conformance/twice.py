@@ -146,7 +146,7 @@ class Site:
             lambda report: runs.report(own, run, report),
             work.attempt,
             spool,
-            on_cancel=lambda: None,
+            on_cancel=lambda _reason: None,
             on_dead=dead.append,
         )
         reporter.start()

@@ -104,10 +104,12 @@ def test_cancel_before_the_start_ends_at_once(database: Database) -> None:
 
 def test_cancel_of_a_running_run_is_told_to_it(database: Database) -> None:
     run, _ = begun(database)
-    cancel_run(database, ALICE, run)
+    cancel_run(database, ALICE, run, ChangeFlowRun(reason="not needed"))
     assert run_row(database, run)["state_type"] == "CANCELLING"
-    assert send(database, run, 0).cancel is True
-    assert send(database, run, 1, flow("CANCELLED", "Cancelled")).cancel is False
+    answer = send(database, run, 0)
+    assert (answer.cancel, answer.cancel_reason) == (True, "not needed")
+    last = send(database, run, 1, flow("CANCELLED", "Cancelled"))
+    assert (last.cancel, last.cancel_reason) == (False, "")
     row = run_row(database, run)
     assert (row["state_type"], row["version"]) == ("CANCELLED", 5)
     assert runs.begin(database, RUN, run, Begin(attempt=1)).verdict == "refused"

@@ -114,7 +114,7 @@ class Attempt:
             directory / f"{self.run}.spool",
             limited_tags=begun.limited_tags,
             heartbeat_interval=0.5,
-            on_cancel=lambda: self.runner.cancel("Cancelled on request."),
+            on_cancel=lambda reason: self.runner.cancel(reason),
             on_dead=self.dead.append,
         )
         self.reporter.start()

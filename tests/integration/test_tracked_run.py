@@ -104,7 +104,7 @@ class Site:
             lambda report: runs.report(own, work.flow_run_id, report),
             work.attempt,
             spool,
-            on_cancel=lambda: None,
+            on_cancel=lambda _reason: None,
             on_dead=dead.append,
         )
         reporter.start()
@@ -163,7 +163,7 @@ def test_a_cancelled_run_ends_cancelled_and_names_what_it_did_not_start(site: Si
         lambda report: runs.report(own, work.flow_run_id, report),
         work.attempt,
         tmp_path / "spool",
-        on_cancel=lambda: None,
+        on_cancel=lambda _reason: None,
         on_dead=lambda _reason: None,
     )
     reporter.start()

@@ -51,7 +51,7 @@ Send = Callable[[bytes], Reported]
 
 
 class Reporter:
-    """One per attempt. `on_cancel` and `on_dead` are called once, in the reporter's thread."""
+    """One per attempt. `on_cancel` and `on_dead` are called once, with the reason, in the reporter's thread."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Reporter:
         last_seq: int = 0,
         heartbeat_interval: float = 10.0,
         limited_tags: Iterable[str] = (),
-        on_cancel: Callable[[], None],
+        on_cancel: Callable[[str], None],
         on_dead: Callable[[str], None],
     ) -> None:
         self._send = send
@@ -298,7 +298,7 @@ class Reporter:
         self._retry_at, self._pauses = 0.0, delays(0.1, LONGEST_PAUSE)
         if answer.cancel and not self._cancelled:
             self._cancelled = True
-            self._on_cancel()
+            self._on_cancel(answer.cancel_reason or "Cancelled on request.")
         return "sent"
 
     def _wake_waiters(self) -> None:

@@ -17,6 +17,7 @@ from appliance.server.actions.log_budget import LogBudget
 from appliance.server.actions.report_rows import Batch, GraphTask, TaskRows, log_row
 from appliance.server.actions.states import close_tasks, conflict, facts_of, propose_state, store_report
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import flow_runs as read_flow_runs
 from appliance.server.db.reads import flows
 from appliance.server.db.reads import task_runs as read_task_runs
 from appliance.server.db.retries import retried
@@ -27,7 +28,7 @@ from appliance.server.db.writes import concurrency, flow_runs, logs, states, tas
 from appliance.server.domain.bounds import check_name
 from appliance.server.domain.quotas import LINE, ROW, Quota, Stored
 from appliance.server.domain.report_budget import ReportBudget
-from appliance.server.domain.run_protocol import Gap, Repeated, bounded, has_begun, judge_report
+from appliance.server.domain.run_protocol import Gap, Repeated, bounded, has_begun, judge_report, stop_reason
 from appliance.server.domain.transitions import RUNNING, Refuse, Wait, accepted, ends_attempt
 from appliance.server.errors import NotFound, SequenceGap
 from appliance.server.events.outbox import announce
@@ -76,14 +77,20 @@ def report(db: Database, actor: Actor, flow_run_id: UUID, request: Report, *, no
         if isinstance(verdict, Gap):
             raise SequenceGap(verdict.sentence, acked=run.last_seq)
         if isinstance(verdict, Repeated):
-            return _answer(db, session, run.last_seq, run.cancel_requested or verdict.ended)
+            return _answer(db, session, run, run.last_seq, run.cancel_requested or verdict.ended)
         ended = _store(session, db, run, batch, verdict.seq, actor, now)
-        return _answer(db, session, verdict.seq, run.cancel_requested and not ended)
+        return _answer(db, session, run, verdict.seq, run.cancel_requested and not ended)
 
 
-def _answer(db: Database, session: Session, acked: int, cancel: bool) -> Reported:
+def _answer(db: Database, session: Session, run: LockedRun, acked: int, cancel: bool) -> Reported:
     tags = slots.limited_tags(db, session)
-    return Reported(acked=acked, cancel=cancel, lease_s=db.rules.run_lease, limited_tags=tags)
+    reason = _cancel_reason(session, run) if cancel else ""
+    return Reported(acked=acked, cancel=cancel, cancel_reason=reason, lease_s=db.rules.run_lease, limited_tags=tags)
+
+
+def _cancel_reason(session: Session, run: LockedRun) -> str:
+    known = read_flow_runs.of_attempts(session, [(run.id, run.attempt)]).get(run.id)
+    return "" if known is None else stop_reason(known.state_type, known.state_name, known.state_message)
 
 
 def _store(session: Session, db: Database, run: LockedRun, batch: Batch, seq: int, actor: Actor, now: datetime) -> bool:

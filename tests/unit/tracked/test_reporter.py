@@ -74,7 +74,7 @@ class Run:
             1,
             spool,
             heartbeat_interval=heartbeat,
-            on_cancel=self.cancelled.set,
+            on_cancel=lambda _reason: self.cancelled.set(),
             on_dead=lambda _reason: self.dead.set(),
         )
         self.reporter.start()
