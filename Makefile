@@ -15,7 +15,7 @@ DOCS := $(shell find docs appliance/core appliance/engine appliance/testing -typ
 TWO_AT_A_TIME := $(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target
 LINTS := lint-ui-tests lint-security lint-types lint-ui-types lint-ui-style lint-ui-unused lint-ui-contract lint-imports lint-style
 
-.PHONY: help install hooks ui docs run test test-full fuzz lint check unit $(LINTS) format lock sbom dist image bench bench-peers chaos soak clean
+.PHONY: help install hooks ui docs run test test-full fuzz lint check unit $(LINTS) format lock sbom dist image conformance-kubernetes bench bench-peers chaos soak clean
 
 help: ## print this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -97,6 +97,9 @@ dist: install ui docs ## build the wheel, and fetch those of the dependencies, i
 
 image: ## build the container image (BASE_IMAGE=... for another base image)
 	docker build $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) -f deploy/docker/Dockerfile -t appliance:local .
+
+conformance-kubernetes: install ## try Kubernetes agents on a cluster: APPLIANCE_TEST_KUBECONFIG=, APPLIANCE_TEST_IMAGE=, APPLIANCE_TEST_HOST=
+	@$(BIN)/python -m pytest -q tests/conformance/test_agents.py -k kubernetes
 
 bench: install ## benchmark relative to the best that this machine can do
 	$(BIN)/python -m tests.bench.run

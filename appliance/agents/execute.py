@@ -115,7 +115,9 @@ class Stopping:
 
     def ask(self, reason: str) -> None:
         """Request a stop, from any thread."""
-        if self.reason is None or self.is_unasked:
+        if self.is_unasked:  # it is stopping already, and did not know why
+            self.reason, self.is_unasked = reason, False
+        elif self.reason is None:
             self.reason = reason
             os.kill(os.getpid(), signal.SIGTERM)  # the handler runs in the main thread and interrupts it
 
@@ -246,8 +248,12 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
 
 
 def _report_end(reporter: Reporter, final: State, stopping: Stopping) -> int:
-    if stopping.is_unasked and not (reporter.settle(LAST_WORDS, lambda: False) and not stopping.is_unasked):
-        return TERMINATED
+    if stopping.is_unasked:
+        reporter.settle(LAST_WORDS, lambda: not stopping.is_unasked)
+        if stopping.is_unasked:
+            return TERMINATED
+        if isinstance(final, Cancelled):
+            final = Cancelled(stopping.reason)
     reporter.flow_state(final)
     return DONE if reporter.close(PATIENCE) else AWAY
 

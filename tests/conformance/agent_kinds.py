@@ -14,16 +14,23 @@ from pathlib import Path
 from typing import ClassVar
 from uuid import UUID
 
+import pytest
+
+from appliance.agents import kubernetes_jobs as jobs
 from appliance.agents.agent import Agent
 from appliance.agents.attempts import AttemptStore, process_identity
 from appliance.agents.container_rules import ContainerRules
 from appliance.agents.docker import DockerAgent
 from appliance.agents.docker_engine import Engine
+from appliance.agents.kubernetes import KubernetesAgent
+from appliance.agents.kubernetes_cluster import JOBS, PODS, Cluster
+from appliance.agents.kubernetes_rules import KubernetesRules
 from appliance.agents.process import ProcessAgent
 from appliance.client.transport import Transport
 from tests import docker_images
-from tests.e2e.appliance_process import clean_environment
+from tests.e2e.appliance_process import clean_environment, until
 from tests.integration.live import TOKEN, LiveServer
+from tests.kubernetes.cluster import FakeCluster
 from tests.roots import ANYWHERE
 
 
@@ -50,8 +57,12 @@ class AgentKind(ABC):
         """Called once, before the first agent starts. The folder is empty."""
 
     @abstractmethod
-    def arguments(self) -> list[str]:
-        """What follows `appliance agent` on the command line."""
+    def arguments(self, url: str) -> list[str]:
+        """What follows `appliance agent` on the command line, with the server's URL."""
+
+    def settings(self) -> dict[str, str]:
+        """What a server needs to have such agents."""
+        return {}
 
     def environment(self) -> dict[str, str]:
         """What an agent needs in its environment, beside the server's address, the token and the data directory."""
@@ -94,7 +105,7 @@ class AgentProcess:
         options = ["--name", self.name, "--label", self.name, "--capacity", str(self.capacity)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "appliance", "agent", *self.kind.arguments(), *options],
+                [sys.executable, "-m", "appliance", "agent", "start", *self.kind.arguments(self.server.url), *options],
                 env=clean_environment(**own, **armed, **self.kind.environment()),
                 stdout=log,
                 stderr=log,
@@ -133,7 +144,7 @@ class Process(AgentKind):
     lacking = ('ProcessRun(working_dir="/nowhere")', "Crashed", "working directory /nowhere")
     finds_unrecorded = False
 
-    def arguments(self) -> list[str]:
+    def arguments(self, _url: str) -> list[str]:
         return ["process"]
 
     def inside(self, transport: Transport, name: str, folder: Path) -> Agent:
@@ -174,7 +185,7 @@ class Docker(AgentKind):
     def prepare(self, folder: Path) -> None:
         docker_images.build(folder, self.image, {})
 
-    def arguments(self) -> list[str]:
+    def arguments(self, _url: str) -> list[str]:
         return ["docker", "--image", self.image, "--allow-image", "none:*", "--network", "host"]
 
     def inside(self, transport: Transport, name: str, folder: Path) -> Agent:
@@ -197,9 +208,84 @@ class Docker(AgentKind):
         return docker("ps", "--all", "--quiet", *own).split()
 
 
+class Kubernetes(AgentKind):
+    """A stand-in of a cluster, or the one of APPLIANCE_TEST_KUBECONFIG, whose pods have APPLIANCE_TEST_IMAGE and reach this machine as
+    APPLIANCE_TEST_HOST."""
+
+    name = "kubernetes"
+    points = {
+        "agent.claimed": 2,
+        "agent.created": 2,
+        "agent.job": 2,
+        "agent.secret": 2,
+        "agent.remembered": 2,
+        "agent.started": 1,
+    }
+    lacking = ('KubernetesRun(image="odd:1")', "Paused", "'odd:1' is not the name of an image")
+    scarce = ('KubernetesRun(memory_limit="256Mi")', "more memory than its limit of 256 MiB (OOM)")
+    keeps_lines = False
+    _fake: FakeCluster | None = None
+
+    def prepare(self, folder: Path) -> None:
+        if self._kubeconfig is None:
+            self._fake = FakeCluster(folder)
+        os.environ["KUBECONFIG"] = str(self._kubeconfig or self._fake.kubeconfig)
+
+    @property
+    def _kubeconfig(self) -> str | None:
+        return os.environ.get("APPLIANCE_TEST_KUBECONFIG")
+
+    def settings(self) -> dict[str, str]:
+        return {"APPLIANCE_HOST": "0.0.0.0"} if self._kubeconfig else {}
+
+    def arguments(self, url: str) -> list[str]:
+        rules = ["--image", self._rules.image, "--allow-image", "odd:*", "--namespace", self._rules.namespace]
+        return ["kubernetes", *rules, "--server-url", self._url(url)]
+
+    def environment(self) -> dict[str, str]:
+        return {"KUBECONFIG": os.environ["KUBECONFIG"]}
+
+    def inside(self, transport: Transport, name: str, folder: Path) -> Agent:
+        return KubernetesAgent(
+            transport,
+            name=name,
+            state_dir=folder,
+            cluster=Cluster(),
+            rules=self._rules,
+            server_url=self._url(transport.url),
+        )
+
+    def running(self, agent: AgentProcess, run: UUID) -> list[str]:
+        pods, _ = Cluster().list(PODS, self._rules.namespace, labelSelector=f"appliance.run={run}")
+        return [pod["metadata"]["name"] for pod in pods if pod["status"].get("phase") not in ("Succeeded", "Failed")]
+
+    def kill(self, agent: AgentProcess, run: UUID) -> None:
+        if self._fake is None:
+            pytest.skip("The API of Kubernetes can't send SIGKILL to a process")
+        self._fake.node.kill(run)
+
+    def wait(self, agent: AgentProcess, run: UUID) -> None:
+        until(f"the pod of {run} has ended", lambda: not self.running(agent, run))
+
+    def left(self, server: LiveServer, name: str) -> list[str]:
+        own = jobs.selector(jobs.labels_of_agent(server.url, name))
+        found, _ = Cluster().list(JOBS, self._rules.namespace, labelSelector=own)
+        return [job["metadata"]["name"] for job in found]
+
+    @property
+    def _rules(self) -> KubernetesRules:
+        image = os.environ.get("APPLIANCE_TEST_IMAGE", "etl:3")
+        return KubernetesRules(
+            image=image, namespace=os.environ.get("APPLIANCE_TEST_NAMESPACE", "default"), images=("odd:*",)
+        )
+
+    def _url(self, url: str) -> str:
+        return url.replace("127.0.0.1", os.environ.get("APPLIANCE_TEST_HOST", "0.0.0.0"))
+
+
 def docker(*arguments: str) -> str:
     """What the engine's command line answers. Raises CalledProcessError."""
     return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
 
 
-KINDS: tuple[AgentKind, ...] = (Process(), Docker())
+KINDS: tuple[AgentKind, ...] = (Process(), Docker(), Kubernetes())

@@ -101,7 +101,7 @@ class Site:
     def __init__(self, kind: AgentKind, folder: Path) -> None:
         self.kind, self.folder, self._number = kind, folder, count(1)
         settings = {"APPLIANCE_CANCEL_GRACE": "2", "APPLIANCE_RUN_LEASE": "6", "APPLIANCE_HEARTBEAT_INTERVAL": "1"}
-        settings |= {"APPLIANCE_REPAIR_INTERVAL": "0.5"}
+        settings |= {"APPLIANCE_REPAIR_INTERVAL": "0.5", **kind.settings()}
         self.server = LiveServer(folder / "data", **settings).start()
         self.client = self.server.client
         self._services = subprocess.Popen(

@@ -115,7 +115,8 @@ def test_runs_end_as_they_should(server: LiveServer, cluster: FakeCluster, agent
     [job] = cluster.of(waiting)
     assert job["metadata"]["name"] == f"appliance-{waiting}-1"
     flow_runs.cancel(server.client, waiting, reason="enough")
-    assert server.ended(waiting).state == "Cancelled"
+    cancelled = server.ended(waiting)
+    assert cancelled.state == "Cancelled" and "enough" in (cancelled.state_message or "")
     cluster.gone(looked)
     cluster.gone(waiting)
 

@@ -182,7 +182,6 @@ class Node:
             self._seen[pod["metadata"]["uid"]] = "ended"
             self._store.changed.notify_all()
 
-
     def _watched(self, pod: Facts, process: subprocess.Popen[bytes]) -> int:
         """The exit code of a process, which is killed if it uses more memory than its limit."""
         limit = bytes_in(pod["spec"]["containers"][0].get("resources", {}).get("limits", {}).get("memory", ""))
