@@ -171,7 +171,7 @@ def end_of(facts: Mapping[str, Any] | None, output: str) -> tuple[int | None, st
 
 
 def signal_of(code: int) -> str | None:
-    """The name of the signal that such an exit code of a container tells of."""
+    """The name of the signal that has ended a container, by its exit code."""
     try:
         return signal.Signals(code - 128).name if code > 128 else None
     except ValueError:

@@ -166,7 +166,6 @@ class DetachedAgent(Agent, Generic[L, C]):
         self._preparations.close()
         self._watch.close()
         self._exits.close()
-        os.close(self._folder)
 
     def can_start(self) -> bool:
         problems = [text for text in (self._run_keys.problem, self._watch.problem) if text]
@@ -202,7 +201,7 @@ class DetachedAgent(Agent, Generic[L, C]):
             raise StartFailed(str(error)) from error
         if is_here:
             raise Lacking(
-                f"The code is in files of some machine, and {self.kind.title()} agents take none from there; register the flow as a bundle, "
+                "The code is in files of some machine, from which this agent takes none; register the flow as a bundle, "
                 "or install it in the image."
             )
         name = refused_name(config.env, self.env_names)

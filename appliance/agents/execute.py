@@ -252,8 +252,8 @@ def _report_end(reporter: Reporter, final: State, stopping: Stopping) -> int:
         reporter.settle(LAST_WORDS, lambda: not stopping.is_unasked)
         if stopping.is_unasked:
             return TERMINATED
-        if isinstance(final, Cancelled):
-            final = Cancelled(stopping.reason)
+    if isinstance(final, Cancelled) and final.message == _ON_REQUEST:  # in the meantime, the server may have said why
+        final = Cancelled(stopping.reason)
     reporter.flow_state(final)
     return DONE if reporter.close(PATIENCE) else AWAY
 

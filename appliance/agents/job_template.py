@@ -48,8 +48,8 @@ def merged(below: Any, above: Any) -> Any:
 
 def container_of(pod: Mapping[str, Any]) -> dict[str, Any]:
     """The run's container in the specification of a pod that was prepared."""
-    found: dict[str, Any] = next(each for each in pod["containers"] if each.get("name") == RUN)
-    return found
+    container: dict[str, Any] = next(each for each in pod["containers"] if each.get("name") == RUN)
+    return container
 
 
 def _inner(owner: dict[str, Any], *names: str) -> dict[str, Any]:

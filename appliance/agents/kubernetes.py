@@ -87,7 +87,7 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
 
     def _create(self, manifest: Manifest, access: RunAccess) -> Manifest:
         """Create a job, and wait while a quota is used up. Raises NotStarted or Lacking."""
-        deadline, pauses, told = clock.monotonic() + self._start_timeout, delays(1.0, 15.0), False
+        deadline, pauses, is_said = clock.monotonic() + self._start_timeout, delays(1.0, 15.0), False
         while True:
             try:
                 return self._cluster.create(JOBS, manifest["metadata"]["namespace"], manifest)
@@ -95,9 +95,9 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
                 is_quota = isinstance(error, ClusterRefused) and error.is_quota
                 if not is_quota or clock.monotonic() > deadline or access.stopped.is_set():
                     raise self._refused(error) from error
-                if not told:
+                if not is_said:
                     access.say(f"The run waits for its job. A quota of the namespace is used up: {error}", "WARNING")
-                told = True
+                is_said = True
                 access.stopped.wait(next(pauses))
 
     def _refused(self, error: ClusterAway | ClusterRefused) -> NotStarted | Lacking:
@@ -150,8 +150,8 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
 
     def _found(self) -> Iterator[tuple[str, UUID, int]]:
         for namespace in self._rules.all_namespaces:
-            found, _ = self._cluster.list(JOBS, namespace, labelSelector=jobs.selector(self._own))
-            for job in found:
+            existing, _ = self._cluster.list(JOBS, namespace, labelSelector=jobs.selector(self._own))
+            for job in existing:
                 yield jobs.id_of(job), *jobs.attempt_in(job)
 
     def _remove(self, id: str) -> None:

@@ -86,7 +86,7 @@ class Cluster:
 
     def patch(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> Manifest:
         """Merge a change into an object."""
-        return self._json("PATCH", _path(kind, namespace, name), change, content="application/merge-patch+json")
+        return self._json("PATCH", _path(kind, namespace, name), change, content_type="application/merge-patch+json")
 
     def delete(self, kind: str, namespace: str, name: str, propagation: str) -> None:
         """Delete an object, if it is there, and what it owns: first with Foreground, afterwards with Background."""
@@ -128,8 +128,8 @@ class Cluster:
 
     def _json(self, method: str, path: str, body: Mapping[str, Any] | None = None, **options: Any) -> Manifest:
         with self._answer(method, path, body, **options) as answer:
-            found: Manifest = json.loads(answer.read())
-            return found
+            content: Manifest = json.loads(answer.read())
+            return content
 
     @contextmanager
     def _answer(
@@ -139,14 +139,14 @@ class Cluster:
         body: Mapping[str, Any] | None = None,
         *,
         query: Mapping[str, str] | None = None,
-        content: str = "application/json",
+        content_type: str = "application/json",
         timeout: float = TIMEOUT,
     ) -> Iterator[urllib3.BaseHTTPResponse]:
         """Raises ClusterAway or ClusterRefused, also while the answer is read."""
         try:
             configuration, pool = self._client()
             url = f"{configuration.host}{path}" + (f"?{urlencode(query)}" if query else "")
-            headers = {"Accept": "application/json, */*", "Content-Type": content, **_credentials(configuration)}
+            headers = {"Accept": "application/json, */*", "Content-Type": content_type, **_credentials(configuration)}
             data = None if body is None else json.dumps(body).encode()
             for number in range(_TRIES):
                 answer = pool.request(

@@ -82,8 +82,8 @@ def job(
 ) -> Manifest:
     """The manifest, from the agent's template, the flow's, and the run config. Nothing in it is secret. The job is suspended: it starts nothing yet.
     Raises ValueError for templates that are not valid."""
-    asked = {} if config.job_template is None else prepared(config.job_template)
-    made = prepared(merged(prepared(rules.template), asked))
+    above = {} if config.job_template is None else prepared(config.job_template)
+    made = prepared(merged(prepared(rules.template), above))
     labels = {**own, _RUN: str(work.flow_run_id), _ATTEMPT: str(work.attempt)}
     metadata, spec = made["metadata"], made["spec"]
     made |= {"apiVersion": "batch/v1", "kind": "Job"}
@@ -184,9 +184,9 @@ def end_of(
     code = int(ended.get("exitCode", -1))
     if code == 0:
         return 0, None, ""
-    told = _told_of_pod(pod)
-    if told:
-        return None, signal_of(code), told
+    sentence = _told_of_pod(pod)
+    if sentence:
+        return None, signal_of(code), sentence
     if not ended:
         return None, None, _told_of_job(facts, pod)
     assert pod is not None

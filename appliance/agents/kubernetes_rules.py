@@ -64,8 +64,8 @@ class KubernetesRules:
 
     def namespace_of(self, config: KubernetesDocument) -> str:
         """The namespace of a run's job."""
-        asked = config.namespace or ((config.job_template or {}).get("metadata") or {}).get("namespace")
-        return str(asked or self.namespace)
+        name = config.namespace or ((config.job_template or {}).get("metadata") or {}).get("namespace")
+        return str(name or self.namespace)
 
     def _refusals(self, config: KubernetesDocument) -> Iterator[str]:
         template = prepared(config.job_template or {})
@@ -86,7 +86,7 @@ class KubernetesRules:
         for secret in (*config.image_pull_secrets, *(each.get("name") for each in pod.get("imagePullSecrets", []))):
             if secret not in self.pull_secrets:
                 yield closed("pull-secret", str(secret), self.pull_secrets)
-        for resources in (_asked(config), *(each["resources"] for each in containers)):
+        for resources in (_amounts_of(config), *(each["resources"] for each in containers)):
             for amounts in (resources["requests"], resources["limits"]):
                 yield _excess("memory", amounts.get("memory"), self.memory, bytes_in)
                 yield _excess("cpu", amounts.get("cpu"), self.cpu, cores_in)
@@ -105,7 +105,7 @@ class KubernetesRules:
         return any(path == each or path.startswith(f"{each}.") for each in self.fields)
 
 
-def _asked(config: KubernetesDocument) -> dict[str, dict[str, str | None]]:
+def _amounts_of(config: KubernetesDocument) -> dict[str, dict[str, str | None]]:
     return {
         "requests": {"cpu": config.cpu_request, "memory": config.memory_request},
         "limits": {"cpu": config.cpu_limit, "memory": config.memory_limit},

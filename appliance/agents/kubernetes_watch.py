@@ -22,12 +22,12 @@ _logger = logging.getLogger("appliance.agent")
 
 @dataclass(eq=False, kw_only=True)
 class LiveJob(LiveAttempt):
-    """The job of an attempt. `since`: when the agent began to wait for its start; `pod`: as it was seen last; `told`: what its log says already;
+    """The job of an attempt. `since`: when the agent began to wait for its start; `pod`: as it was seen last; `reasons`: why it waits, as far as its log says so;
     `given_up`: why it does not start, once its job is being deleted for that; `stopped`: why it was asked to stop."""
 
     since: float = field(default_factory=clock.monotonic)
     pod: Manifest | None = None
-    told: set[str] = field(default_factory=set)
+    reasons: set[str] = field(default_factory=set)
     given_up: str = ""
     stopped: str = ""
 
@@ -99,10 +99,10 @@ class JobWatch(Watch[LiveJob]):
             self._closing.wait(next(pauses))
 
     def _list(self, kind: str, namespace: str) -> str:
-        found, version = self._cluster.list(kind, namespace, labelSelector=self._selector)
+        listed, version = self._cluster.list(kind, namespace, labelSelector=self._selector)
         with self._lock:
             kept = {id: facts for id, facts in self._known[kind].items() if facts["metadata"]["namespace"] != namespace}
-            self._known[kind] = kept | {jobs.id_of(facts): facts for facts in found}
+            self._known[kind] = kept | {jobs.id_of(facts): facts for facts in listed}
         self._news.put(None)
         return version
 
@@ -170,8 +170,8 @@ class JobWatch(Watch[LiveJob]):
         if job is None or jobs.is_suspended(job):
             job = self._cluster.get(JOBS, namespace, name)
         if job is not None and jobs.is_finished(job) and not jobs.has_ended(live.pod):
-            found, _ = self._cluster.list(PODS, namespace, labelSelector=f"job-name={name}")
-            live.pod = found[-1] if found else live.pod
+            listed, _ = self._cluster.list(PODS, namespace, labelSelector=f"job-name={name}")
+            live.pod = listed[-1] if listed else live.pod
         return job
 
     def _is_over(self, live: LiveJob, job: Manifest | None) -> bool:
@@ -195,16 +195,16 @@ class JobWatch(Watch[LiveJob]):
                 live.given_up = ""
                 raise
         elif (
-            sentence and sentence.partition(":")[0] not in live.told
+            sentence and sentence.partition(":")[0] not in live.reasons
         ):  # the rest of it changes, such as the number of nodes
-            live.told.add(sentence.partition(":")[0])
+            live.reasons.add(sentence.partition(":")[0])
             self._tell(live, f"The run waits for its pod. {sentence}")
 
     def _refused(self, live: LiveJob) -> tuple[str, bool]:
         """Why the job has no pod."""
         namespace, name = live.place
-        found, _ = self._cluster.list(
+        listed, _ = self._cluster.list(
             EVENTS, namespace, fieldSelector=f"involvedObject.kind=Job,involvedObject.name={name}"
         )
-        messages = [event.get("message", "") for event in found if event.get("reason") == "FailedCreate"]
+        messages = [event.get("message", "") for event in listed if event.get("reason") == "FailedCreate"]
         return jobs.refusal_of_pod(messages[-1]) if messages else ("", False)

@@ -33,11 +33,14 @@ class Host:
 
     def __init__(self, url: str, token: str, kubeconfig: Path, folder: Path, **options: Any) -> None:
         self._url, self._token, self._kubeconfig, self._folder, self._options = url, token, kubeconfig, folder, options
+        self._starts = 0
         self.told: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def start(self) -> None:
-        self._stop = threading.Event()
-        agent = _agent(self._url, self._token, self._kubeconfig, self._folder, **self._options)
+        """Each time in another folder: what it needs of the one before is in the cluster."""
+        self._stop, self._starts = threading.Event(), self._starts + 1
+        folder = self._folder / str(self._starts)
+        agent = _agent(self._url, self._token, self._kubeconfig, folder, **self._options)
         agent.told = self.told
         self._thread = threading.Thread(target=agent.run, args=(self._stop,))
         self._thread.start()

@@ -315,7 +315,7 @@ def labels(run: Work) -> dict[str, str]:
     ("run", "error", "sentence"),
     [
         (work(storage={"type": "local", "path": "/srv/f.py", "flow": "f"}), Lacking, "register the flow as a bundle"),
-        (work(storage=REPOSITORY), Lacking, "Docker agents take none from there"),
+        (work(storage=REPOSITORY), Lacking, "from which this agent takes none"),
         (work({"type": "docker", "image": "other:1"}), Lacking, "does not allow image other:1"),
         (work({"type": "docker", "privileged": True}), StartFailed, "no field 'privileged'"),
         (work({"type": "process"}), StartFailed, "for another kind of agent"),
