@@ -134,7 +134,7 @@ class Agent(ABC):
         self.quarantine.started()
 
     def not_started(self, work: Work, error: Exception) -> None:
-        """An attempt was not started here. The server learns it from the next claims, unless it is told."""
+        """An attempt was not started here. The server learns it from the next claims, if not by a report."""
         if isinstance(error, NotStarted):
             self.vitals.not_started("agent")
             self.quarantine.failed(str(error))
@@ -283,7 +283,7 @@ class Agent(ABC):
     def _free_slots(self, holding: Sequence[Held]) -> int:
         """How many runs it asks for."""
         can_start = self.can_start()
-        self.vitals.idle = self.quarantine.problem if can_start else " ".join(self.problems)
+        self.vitals.idle = self.quarantine.problem if can_start else " ".join(self.problems) or "It can start no runs."
         return self.quarantine.slots(max(0, self._capacity - len(holding))) if can_start else 0
 
     def _carry_out(self, agent_id: UUID, orders: Claimed) -> None:

@@ -1,4 +1,4 @@
-"""Whether an agent is well, as its health endpoint says. A restart would not bring back a server that is away, so that is not its fault."""
+"""Whether an agent is well, as its health endpoint says. A server that can't be reached is not its fault: a restart would not help."""
 
 from __future__ import annotations
 

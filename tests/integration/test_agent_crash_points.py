@@ -123,7 +123,17 @@ class Host:
         settings = {"APPLIANCE_URL": self.server.url, "APPLIANCE_TOKEN": TOKEN, "APPLIANCE_AGENT_ROOTS": "/"}
         settings |= {"APPLIANCE_RESULTS_URL": (self.state_dir.parent / "results").as_uri()}
         settings |= {crash.VARIABLE: crash_at} if crash_at else {}
-        command = ["-m", "appliance", "agent", "start", "process", "--name", self.name, "--state-dir", str(self.state_dir)]
+        command = [
+            "-m",
+            "appliance",
+            "agent",
+            "start",
+            "process",
+            "--name",
+            self.name,
+            "--state-dir",
+            str(self.state_dir),
+        ]
         agent = subprocess.Popen(
             [sys.executable, *command, "--label", self.name],
             env=environment(**settings),

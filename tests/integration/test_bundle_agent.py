@@ -209,7 +209,18 @@ def test_an_agent_that_is_killed_while_it_fetches_leaves_nothing_half_done(
         "APPLIANCE_URL": server.url,
         "APPLIANCE_TOKEN": TOKEN,
     }
-    command = [sys.executable, "-m", "appliance", "agent", "start", "process", "--name", "host", "--state-dir", str(host.state)]
+    command = [
+        sys.executable,
+        "-m",
+        "appliance",
+        "agent",
+        "start",
+        "process",
+        "--name",
+        "host",
+        "--state-dir",
+        str(host.state),
+    ]
     killed = subprocess.run(command, env=environ, cwd=tmp_path, capture_output=True, check=False, timeout=60)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     host.start()

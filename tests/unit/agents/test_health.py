@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import re
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -213,6 +215,14 @@ def test_metrics_count_what_the_agent_has_done() -> None:
     assert {name: found[prefix + name] for name in expected} == expected
     assert 0 <= found[prefix + "last_answer_age_seconds"] < 60
     assert prefix + "clock_skew_seconds" not in found  # a server of the release before does not tell the time
+
+
+def test_every_metric_is_documented() -> None:
+    agent = recorder(Script())
+    agent.skew.seconds, agent.vitals.answered_at = 0.1, clock.monotonic()
+    page = (Path(__file__).parents[3] / "docs/pages/metrics.md").read_text()
+    names = re.findall(r"^# TYPE (\S+)", agent_metrics.text(agent).decode(), re.M)
+    assert len(names) == 12 and not [name for name in names if f"`{name}" not in page]
 
 
 def test_metrics_say_nothing_of_runs() -> None:
