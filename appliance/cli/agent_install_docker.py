@@ -77,9 +77,16 @@ volumes:
 )
 @click.option("--network", default="", help="The network of runs that name none [the engine's default].")
 def docker(
-    name: str, labels: tuple[str, ...], capacity: int, env: dict[str, str], server_url: str, output: Path | None,
-    image: str, agent_image: str, network: str,
-) -> None:  # fmt: skip
+    name: str,
+    labels: tuple[str, ...],
+    capacity: int,
+    env: dict[str, str],
+    server_url: str,
+    output: Path | None,
+    image: str,
+    agent_image: str,
+    network: str,
+) -> None:
     """Print a service for Docker Compose with a Docker agent, and the same as a command. The agent is root on its engine's machine."""
     check_url(server_url)
     more = ["--image", image, "--listen", PORT, *(["--network", network] if network else [])]

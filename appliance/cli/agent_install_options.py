@@ -39,12 +39,17 @@ def install_options(command: F) -> F:
             type=click.Path(dir_okay=False, path_type=Path),
             help="Write it to this new file instead of printing it.",
         ),
-        click.option("--server-url", callback=_address, metavar="URL", help="Where the agent reaches the server [APPLIANCE_URL]."),
+        click.option(
+            "--server-url",
+            callback=_address,
+            metavar="URL",
+            help="Where the agent reaches the server [APPLIANCE_URL].",
+        ),
         env_option,
         slots_option,
         label_option,
         name_option,
-    ):  # fmt: skip
+    ):
         command = option(command)
     return command
 
@@ -67,7 +72,7 @@ def start_command(
             raise click.ClickException(
                 f"{word[:80]!r} has characters that can't be printed; write one line of plain text."
             )
-    return words  # fmt: skip
+    return words
 
 
 def give(text: str, output: Path | None) -> None:

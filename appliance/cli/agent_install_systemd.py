@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from appliance.cli.agent_install_options import give, install_options, one_line, slug, start_command
+from appliance.cli.values import Address
 
 EPILOG = """\b
 Examples:
@@ -21,7 +22,7 @@ As root, the agent can start runs as other users: --user root."""
 _UNIT = """\
 # Keeps agent {name} running. As root:
 #   1. {add_user}
-#   2. appliance token create {shown} --scope agent, and then, with what it prints:
+#   2. appliance token create {slug} --scope agent, and then, with what it prints:
 #      install -d -m 0755 /etc/appliance
 #      (umask 077; echo APPLIANCE_TOKEN=TOKEN > /etc/appliance/{slug}.env)
 #   3. Save this as /etc/systemd/system/{unit}.service
@@ -66,9 +67,24 @@ WantedBy=multi-user.target
 """
 
 
+_USER = (
+    "useradd --system --create-home --home-dir /home/{user} {user}",
+    "NoNewPrivileges=yes\nRestrictSUIDSGID=yes",
+)
+_ROOT = (
+    "The agent works as root, so that runs can work as the users in APPLIANCE_AGENT_USERS.",
+    "# NoNewPrivileges= would keep runs from becoming other users.",
+)
+
+
 def _account(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
     if not re.fullmatch(r"[A-Za-z_][\w.-]*", value, re.ASCII):
         raise click.BadParameter(f"{value[:80]!r} is not the name of a user; write it like appliance-agent.")
+    return value
+
+
+def _listener(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    Address().convert(value, parameter, context)
     return value
 
 
@@ -86,7 +102,7 @@ def _account(_context: click.Context, _parameter: click.Parameter, value: str) -
     "--listen",
     default="9100",
     show_default=True,
-    callback=one_line,
+    callback=_listener,
     metavar="[HOST:]PORT",
     help="Where it answers /health and /metrics.",
 )
@@ -98,29 +114,32 @@ def _account(_context: click.Context, _parameter: click.Parameter, value: str) -
     help="Where the command appliance is on the agent's machine.",
 )
 def systemd(
-    name: str, labels: tuple[str, ...], capacity: int, env: dict[str, str], server_url: str, output: Path | None,
-    user: str, roots: tuple[str, ...], listen: str, executable: str,
-) -> None:  # fmt: skip
+    name: str,
+    labels: tuple[str, ...],
+    capacity: int,
+    env: dict[str, str],
+    server_url: str,
+    output: Path | None,
+    user: str,
+    roots: tuple[str, ...],
+    listen: str,
+    executable: str,
+) -> None:
     """Print a unit of systemd for a process agent. Runs continue when it stops, and it is started again whatever happens."""
     more = [word for root in roots for word in ("--root", root)]
     words = start_command("process", name, labels, capacity, env, "--listen", listen, *more)
-    own = slug(name)
-    give(
-        _UNIT.format(
-            name=name.replace("%", "%%"),
-            shown=own,
-            slug=own,
-            unit=f"appliance-agent-{own}",
-            user=user,
-            url=_quoted([f"APPLIANCE_URL={server_url}"]),
-            start=_quoted([executable, *words], dollars="$$"),
-            add_user="The agent works as root, so that runs can work as the users in APPLIANCE_AGENT_USERS." if user == "root"
-            else f"useradd --system --create-home --home-dir /home/{user} {user}",
-            privileges="# NoNewPrivileges= would keep runs from becoming other users." if user == "root"
-            else "NoNewPrivileges=yes\nRestrictSUIDSGID=yes",
-        ),
-        output,
-    )  # fmt: skip
+    add_user, privileges = _ROOT if user == "root" else _USER
+    unit = _UNIT.format(
+        name=name.replace("%", "%%"),
+        slug=slug(name),
+        unit=f"appliance-agent-{slug(name)}",
+        user=user,
+        url=_quoted([f"APPLIANCE_URL={server_url}"]),
+        start=_quoted([executable, *words], dollars="$$"),
+        add_user=add_user.format(user=user),
+        privileges=privileges,
+    )
+    give(unit, output)
 
 
 def _quoted(words: Iterable[str], dollars: str = "$") -> str:

@@ -8,7 +8,6 @@ from functools import wraps
 from typing import Any, TypeVar, cast
 
 import click
-from click.parser import _OptionParser
 
 from appliance.cli.connection import KEY
 from appliance.cli.values import Address, Assignment, distinct, variables
@@ -55,7 +54,7 @@ def limit_option(default: int = 20, maximum: int | None = 10_000) -> Callable[[F
 class _Slots(click.Option):
     """Also takes the name that it had in earlier releases, which no help shows."""
 
-    def add_to_parser(self, parser: _OptionParser, ctx: click.Context) -> None:
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
         super().add_to_parser(parser, ctx)
         parser.add_option(obj=self, opts=["--capacity"], dest=self.name)
 

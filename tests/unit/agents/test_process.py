@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import signal
@@ -183,6 +184,21 @@ def test_after_a_run_whose_directory_could_not_be_made_other_ends_are_reported(
     assert ends.told.acquire(timeout=10)
     agent.close()
     assert [(exited.reason, exited.code) for exited in ends.exited] == [("No space left.", None), ("", 1)]
+
+
+@pytest.mark.parametrize(("number", "kind"), [(errno.EAGAIN, NotStarted), (errno.E2BIG, StartFailed)])
+def test_a_run_that_its_machine_could_not_start_leaves_nothing_behind(
+    agent: ProcessAgent, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
+    def refused(*_arguments: object, **_options: object) -> None:
+        raise OSError(number, "No")
+
+    unlucky = work()
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    with pytest.raises(kind, match="The run.s process could not be started: No"):
+        agent.start(unlucky)
+    assert agent._attempts.directory(unlucky.flow_run_id, 1).exists() == (kind is StartFailed)
+    agent.close()
 
 
 def test_a_slot_counts_as_free_by_the_time_that_it_is_told(agent: ProcessAgent, ends: Ends) -> None:
