@@ -195,7 +195,7 @@ def test_a_run_that_its_machine_could_not_start_leaves_nothing_behind(
 
     unlucky = work()
     monkeypatch.setattr(subprocess, "Popen", refused)
-    with pytest.raises(kind, match="The run.s process could not be started: No"):
+    with pytest.raises(kind, match="process could not be started: No"):
         agent.start(unlucky)
     assert agent._attempts.directory(unlucky.flow_run_id, 1).exists() == (kind is StartFailed)
     agent.close()
