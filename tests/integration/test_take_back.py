@@ -345,10 +345,10 @@ def test_a_token_for_an_agent_is_in_a_file_as_long_as_it_is_good(empty_site: Sit
     assert (early.exit_code, list(tmp_path.glob("token*"))) == (1, [])
     assert "set up the appliance first" in early.output
     empty_site.tokens.update(claim(empty_site.database))
-    assert made().output == f"The token of agent docker is in {file}.\n"
+    assert made().stdout == f"The token of agent docker is in {file}.\n"
     first = file.read_text()
     assert first.startswith("apl_agent_") and file.stat().st_mode & 0o777 == 0o640
-    assert "is still good" in made().output and file.read_text() == first
+    assert "is still good" in made().stdout and file.read_text() == first
     setup.issue_agent_token(empty_site.database, "docker")  # the first one ends
     assert made().exit_code == 0 and file.read_text() != first
     refused = made(tmp_path / "nowhere/token")
