@@ -6,10 +6,13 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from appliance.agents.attempts import recorded_usage
 from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused, engine_errors
 from appliance.agents.live_attempts import LiveAttempt, Watch
+from appliance.agents.usage import UNKNOWN, Usage
 from appliance.kit.backoff import delays
 
 PATROL = 15.0
@@ -18,7 +21,25 @@ _NOT_ENDED = ("running", "paused", "restarting", "removing")
 _logger = logging.getLogger("appliance.agent")
 
 
-class ContainerWatch(Watch[LiveAttempt]):
+@dataclass(eq=False)
+class LiveContainer(LiveAttempt):
+    """The container of an attempt. `sampled`: what it has used, as the engine said it last."""
+
+    sampled: Usage = UNKNOWN
+
+    def sample(self, engine: Engine) -> None:
+        """Note what it has used so far, in case that it is killed, and can't say so itself."""
+        now = engine.usage(self.id)
+        if now is not None:
+            self.sampled = Usage(now.cpu_seconds, max(now.peak_memory or 0, self.sampled.peak_memory or 0))
+
+    def used(self, facts: Mapping[str, Any] | None) -> Usage:
+        """What it has used, once it has ended, as far as that is known: what it said itself, or else what was sampled last."""
+        limit = facts["HostConfig"].get("Memory") if facts is not None and facts["State"].get("OOMKilled") else None
+        return recorded_usage(self.directory) or Usage(self.sampled.cpu_seconds, limit or self.sampled.peak_memory)
+
+
+class ContainerWatch(Watch[LiveContainer]):
     """Two threads that call `on_end(container, facts)` once for each container, then `gone()` when it is no longer live. `facts` is what the engine
     knows of it, None if it was removed. If `on_end` raises EngineAway, it is called again later."""
 
@@ -26,7 +47,7 @@ class ContainerWatch(Watch[LiveAttempt]):
         self,
         engine: Engine,
         labels: Mapping[str, str],
-        on_end: Callable[[LiveAttempt, dict[str, Any] | None], None],
+        on_end: Callable[[LiveContainer, dict[str, Any] | None], None],
         gone: Callable[[], None],
     ) -> None:
         super().__init__(gone)
@@ -39,7 +60,7 @@ class ContainerWatch(Watch[LiveAttempt]):
         for work, name in ((self._listen, "events"), (self._look_after, "containers")):
             threading.Thread(target=work, name=f"appliance-{name}", daemon=True).start()
 
-    def look_at(self, live: LiveAttempt) -> None:
+    def look_at(self, live: LiveContainer) -> None:
         self._news.put(live.id)
 
     def close(self) -> None:
@@ -71,6 +92,8 @@ class ContainerWatch(Watch[LiveAttempt]):
             for container in self.live():
                 if news in (None, container.id) and not self._closing.is_set():
                     self._settle(container)
+                    if news is None:
+                        container.sample(self._engine)
             if news is None:
                 self._try()
 
@@ -88,7 +111,7 @@ class ContainerWatch(Watch[LiveAttempt]):
             _logger.warning("%s Runs that are active continue, and none is started.", error)
         self.problem = str(error)
 
-    def _settle(self, container: LiveAttempt) -> None:
+    def _settle(self, container: LiveContainer) -> None:
         if not container.start_requested.is_set():
             return
         try:

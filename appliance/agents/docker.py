@@ -13,12 +13,11 @@ from appliance.agents import attempt_environment, containers
 from appliance.agents.agent import Lacking, NotStarted, StartFailed
 from appliance.agents.attempts import OUTPUT, AttemptRecord, exit_report, write
 from appliance.agents.container_rules import ContainerRules
-from appliance.agents.container_watch import ContainerWatch
+from appliance.agents.container_watch import ContainerWatch, LiveContainer
 from appliance.agents.detached import TAIL, DetachedAgent, PreparedAttempt
 from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused
-from appliance.agents.live_attempts import LiveAttempt
 from appliance.agents.preparation import RunAccess
-from appliance.agents.run_files import STOP_FILE
+from appliance.agents.run_files import STOP_FILE, USAGE_FILE
 from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.engine.output.streams import BOTH
@@ -31,7 +30,7 @@ from appliance.protocol.run_config import DockerDocument
 _logger = logging.getLogger("appliance.agent")
 
 
-class DockerAgent(DetachedAgent[LiveAttempt, DockerDocument]):
+class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
     """Starts containers of an engine, as far as the rules permit."""
 
     kind = "docker"
@@ -64,8 +63,8 @@ class DockerAgent(DetachedAgent[LiveAttempt, DockerDocument]):
     def _refusal(self, config: DockerDocument) -> str:
         return self._rules.refusal(config)
 
-    def _of(self, record: AttemptRecord, directory: Path) -> LiveAttempt:
-        return LiveAttempt(record, directory)
+    def _of(self, record: AttemptRecord, directory: Path) -> LiveContainer:
+        return LiveContainer(record, directory)
 
     def _obtain_image(self, config: DockerDocument, access: RunAccess) -> None:
         """Raises Lacking, EngineAway or EngineRefused."""
@@ -111,10 +110,11 @@ class DockerAgent(DetachedAgent[LiveAttempt, DockerDocument]):
             raise
         return container
 
-    def _release(self, live: LiveAttempt) -> None:
+    def _release(self, live: LiveContainer) -> None:
         self._engine.start(live.id)
 
-    def _end(self, live: LiveAttempt, reason: str) -> None:
+    def _end(self, live: LiveContainer, reason: str) -> None:
+        live.sample(self._engine)
         self._engine.put(live.id, str(containers.RUN_DIR), containers.single_file(STOP_FILE, reason.encode()))
         self._engine.stop(live.id, self._grace)
 
@@ -129,21 +129,23 @@ class DockerAgent(DetachedAgent[LiveAttempt, DockerDocument]):
             run, attempt = containers.attempt_in(facts["Labels"])
             yield facts["Id"], UUID(run), attempt
 
-    def _on_end(self, container: LiveAttempt, facts: dict[str, Any] | None) -> None:
+    def _on_end(self, container: LiveContainer, facts: dict[str, Any] | None) -> None:
         """Keep what a container has left behind and report its end. Raises EngineAway."""
         record, directory = container.record, container.directory
         output = b"" if facts is None else self._engine.output(container.id, TAIL)
         code, name, reason = containers.end_of(facts, output.decode("utf-8", "replace"))
         try:
+            if facts is not None:
+                self._engine.copy(container.id, str(containers.RUN_DIR / USAGE_FILE), directory / USAGE_FILE)
             if code != 0 and facts is not None:
                 write(directory / OUTPUT, output)
                 for file in (FILE_NAME, *BOTH):
                     self._engine.copy(container.id, str(containers.RUN_DIR / file), directory / file)
-            exited = exit_report(record, directory, code, name, reason)
+            exited = exit_report(record, directory, code, name, reason, container.used(facts))
             self._attempts.save_exit(directory, exited)
         except OSError as error:  # it is still reported
             _logger.error("Could not write the end of run %s to disk: %s", record.flow_run_id, error)
-            exited = exit_report(record, directory, code, name, reason)
+            exited = exit_report(record, directory, code, name, reason, container.used(facts))
         _logger.info("The container of run %s ended: %s", record.flow_run_id, reason or "exit code 0.")
         crash.point("agent.ended")
         self._exits.add(directory, record, exited)

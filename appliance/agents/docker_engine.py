@@ -18,6 +18,7 @@ from docker.types import CancellableStream, DeviceRequest
 from docker.utils import kwargs_from_env
 
 from appliance.agents.live_attempts import PlaceAway, PlaceRefused
+from appliance.agents.usage import Usage, of_stats
 from appliance.kit import clock
 
 TIMEOUT = 60.0
@@ -121,6 +122,12 @@ class Engine:
         """All containers with these labels, whether they run or not."""
         with engine_errors():
             return list(self._client().containers(all=True, filters={"label": _labels(labels)}))
+
+    def usage(self, container: str) -> Usage | None:
+        """What a container that runs has used so far; None if that can't be had."""
+        with suppress(EngineRefused, EngineAway), engine_errors():
+            return of_stats(self._client().stats(container, stream=False, one_shot=True))
+        return None
 
     def output(self, container: str, lines: int) -> bytes:
         """The last lines that a container has written; none where its log can't be read."""

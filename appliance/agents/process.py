@@ -16,7 +16,7 @@ from uuid import UUID
 
 import msgspec
 
-from appliance.agents import attempt_environment, cold_start, result_probe
+from appliance.agents import attempt_environment, cgroups, cold_start, out_of_memory, result_probe, run_places
 from appliance.agents.agent import WAIT, Agent, Lacking, NotStarted, StartFailed, system_error
 from appliance.agents.attempts import (
     OUTPUT,
@@ -25,9 +25,12 @@ from appliance.agents.attempts import (
     exit_report,
     files_of,
     process_identity,
+    recorded_exit_code,
+    recorded_usage,
     write,
     write_stop_reason,
 )
+from appliance.agents.cgroups import Cgroups
 from appliance.agents.code_cache import CodeCache
 from appliance.agents.environment_folder import Environment
 from appliance.agents.environment_pools import EnvironmentPools
@@ -42,12 +45,12 @@ from appliance.agents.roots import Roots
 from appliance.agents.run_files import CODE_FILE
 from appliance.agents.run_keys import RunKeys
 from appliance.agents.run_users import Account, RunUsers
+from appliance.agents.usage import UNKNOWN, Ended
 from appliance.agents.warm_pool import PoolUnusable, WarmPool
 from appliance.agents.watch import LiveProcess, Watcher
 from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.core.errors import ResultError
-from appliance.core.flow_file import FlowFile
 from appliance.engine.results.addresses import result_from_url
 from appliance.engine.results.folder_identity import identity_of
 from appliance.engine.results.local import LocalResult
@@ -59,7 +62,6 @@ from appliance.protocol import storage as storages
 from appliance.protocol.agents import Enrolled, Held, Provided, Work
 from appliance.protocol.fetched_code import FetchedCode
 from appliance.protocol.run_config import ProcessDocument, RunConfigDocument
-from appliance.protocol.storage import LocalCode
 
 _logger = logging.getLogger("appliance.agent")
 
@@ -119,6 +121,7 @@ class ProcessAgent(Agent):
         self._settings = dict(run_environ or {}) | ({"APPLIANCE_RESULTS_URL": results_url} if results_url else {})
         self._grace = 10.0
         self._pool: WarmPool | None = None
+        self._cgroups: Cgroups | None = None
         self._exits = ExitReports(transport, self._attempts)
         self.vitals.exits_waiting = self._exits.waiting
         self._watcher = Watcher(self._on_exit, self.changed.set)
@@ -144,6 +147,7 @@ class ProcessAgent(Agent):
         for problem in filter(None, (self._run_keys.problem, exposure(self._run_keys, self._users.accounts))):
             _logger.warning("%s", problem)
             self._has_problem(problem)
+        self._cgroups = cgroups.delegated()
         self._pool = _pool(self._hidden) if self._warm and self._users.default is None else None
         for directory, record, exited in self._attempts.load():
             if exited is not None:
@@ -180,7 +184,7 @@ class ProcessAgent(Agent):
 
     def code_problem(self, work: Work) -> str:
         try:
-            if _refusal(self.roots, work.storage):
+            if run_places.refusal(self.roots, work.storage):
                 return ""  # it is not looked for; starting it says why
         except ValueError:
             return ""
@@ -213,7 +217,7 @@ class ProcessAgent(Agent):
             place = storages.decode(work.storage)
         except ValueError as error:  # from a server that checks less, or doesn't check
             raise StartFailed(str(error)) from error
-        refused = _refusal(self.roots, work.storage)
+        refused = run_places.refusal(self.roots, work.storage)
         if refused:
             raise StartFailed(refused)
         name = refused_name(config.env, self.env_names)
@@ -281,6 +285,8 @@ class ProcessAgent(Agent):
         crash.point("agent.remembered")
         self._watcher.add(process)
         self.started(work)
+        if self._cgroups is not None:
+            self._cgroups.add(process.record)
         _logger.info("Run %s (%s) started as process %d.", work.name, work.flow_run_id, process.record.pid)
 
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:
@@ -311,7 +317,7 @@ class ProcessAgent(Agent):
 
     def _launch(self, work: Work, config: RunConfigDocument, directory: Path, prepared: PreparedProcess) -> LiveProcess:
         account, files, environment = self._account(config), files_of(directory), prepared.environment
-        cwd = _working_directory(prepared.place or work.storage, config, files, self.roots)
+        cwd = run_places.working_directory(prepared.place or work.storage, config, files, self.roots)
         limits = run_configs.limits_of(config)
         environ = self._environ(work, config, files, account) | _code(files, prepared)
         pool = self._pool if account is None else None
@@ -381,16 +387,28 @@ class ProcessAgent(Agent):
         self._record_exit(directory, record, None)
 
     def _on_exit(self, process: LiveProcess) -> None:
-        status: int | None = None
+        how: Ended | None = None
         if process.child is not None:
-            status = process.reap()
+            how = process.reap()
         elif process.pool is not None:
-            status = process.pool.status(process.record.pid, timeout=1.0)
-        self._record_exit(process.directory, process.record, status)
+            how = process.pool.ended(process.record.pid, timeout=1.0)
+        self._record_exit(process.directory, process.record, how, process)
 
-    def _record_exit(self, directory: Path, record: AttemptRecord, status: int | None) -> None:
-        name = signal.Signals(-status).name if status is not None and status < 0 else None
-        exited = exit_report(record, directory, status if status is None or status >= 0 else None, name)
+    def _record_exit(
+        self, directory: Path, record: AttemptRecord, how: Ended | None, process: LiveProcess | None = None
+    ) -> None:
+        code = recorded_exit_code(directory) if how is None else how.status
+        name = signal.Signals(-code).name if code is not None and code < 0 else None
+        was_stopped = process is not None and process.kill_at is not None
+        ending = None
+        if self._cgroups is not None:
+            ending = self._cgroups.end(record, clean=code == 0 and not was_stopped)
+        used = (ending and ending.used) or recorded_usage(directory) or (how.used if how is not None else UNKNOWN)
+        reason = ""
+        if (name == "SIGKILL" or code is None) and not was_stopped:
+            kills_before = process.oom_kills if process is not None and name is not None else None
+            reason = out_of_memory.reason(ending, record.limits, kills_before)
+        exited = exit_report(record, directory, None if name else code, name, reason, used)
         _logger.info("The process of run %s ended with %s.", record.flow_run_id, name or f"exit code {exited.code}")
         try:
             self._attempts.save_exit(directory, exited)
@@ -417,31 +435,6 @@ def _pool(hidden: bool) -> WarmPool | None:
         return None
 
 
-def _refusal(roots: Roots, storage: Mapping[str, Any]) -> str:
-    """Why code is not taken from where a version says that it is, in a sentence; empty if it is taken, or is not in a file."""
-    if storages.is_fetched(storage):
-        folder = storages.repository_here(storage)
-        return folder and (
-            roots.problem("repository", folder)
-            or (roots.problem("repository", str(Path(folder).resolve())) and f"The repository {folder} is a link.")
-        )
-    if "path" not in storage:
-        return ""
-    path = str(storage["path"])
-    problem = roots.problem("flow file", path)
-    if not problem and storage.get("module") is not None:
-        name = str(storage["module"])
-        above = FlowFile.of(Path(path), name).root if name.count(".") < len(Path(path).parents) - 1 else Path("/")
-        problem = roots.problem("folder of the module", str(above))
-    refusals = (roots.problem("folder of the code", folder) for folder in _folders(storage))
-    return problem or next(filter(None, refusals), "")
-
-
-def _folders(storage: Mapping[str, Any]) -> list[str]:
-    place = storages.decode(storage) if storage.get("files") else None
-    return place.folders if isinstance(place, LocalCode) else []
-
-
 def _in_environment(environ: Mapping[str, str], environment: Environment) -> dict[str, str]:
     """The variables of a process in an environment, where no path of the agent's own modules may lead."""
     kept = {name: value for name, value in environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
@@ -465,25 +458,6 @@ def _reached(work: Work, files: Path, prepared: PreparedProcess, results: LocalR
     places += [] if prepared.environment is None else prepared.environment.places()
     places += [] if results is None else [results.folder]
     return {"needed": places, "code": None if prepared.code else work.storage.get("path")}
-
-
-def _working_directory(storage: Mapping[str, Any], config: RunConfigDocument, directory: Path, roots: Roots) -> Path:
-    """The working directory that the flow configures, or else the folder of its file."""
-    if config.working_dir:
-        folder = Path(config.working_dir).resolve()
-        problem = roots.problem("working directory", config.working_dir) or (
-            roots.problem("working directory", str(folder)) and f"The working directory {config.working_dir} is a link."
-        )
-        if problem:
-            raise StartFailed(problem)
-        if not folder.is_dir():
-            raise StartFailed(
-                f"The run's working directory {config.working_dir} does not exist on this machine; create it or change working_dir."
-            )
-        return folder
-    path = storage.get("path")
-    folder = Path(str(path)).parent if path else directory
-    return folder if folder.is_dir() else directory
 
 
 def _record(work: Work, pid: int, limits: Mapping[str, int] | None = None) -> AttemptRecord:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 
@@ -25,6 +26,13 @@ class Usage(NamedTuple):
 
 
 UNKNOWN = Usage(None, None)
+
+
+class Ended(NamedTuple):
+    """How a process ended, and what it and those that it had waited for have used. `status`: its exit code, negative for a signal."""
+
+    status: int
+    used: Usage
 
 
 class _Document(msgspec.Struct):
@@ -58,6 +66,16 @@ def of_cgroup(folder: Path) -> Usage | None:
     return Usage(micros / 1e6, peak)
 
 
+def of_stats(stats: Mapping[str, Any]) -> Usage | None:
+    """What a container has used, in the words of Docker's engine; None if it doesn't run any more. The memory is that of now where the kernel keeps no
+    peak for the engine, without the part of the page cache that it would give up first."""
+    memory = stats.get("memory_stats") or {}
+    if "usage" not in memory:
+        return None
+    idle = (memory.get("stats") or {}).get("inactive_file", 0)
+    return Usage(stats["cpu_stats"]["cpu_usage"]["total_usage"] / 1e9, memory.get("max_usage", memory["usage"] - idle))
+
+
 def field(lines: Iterable[str], name: str) -> int:
     """The number beside a name, in a file of the kernel. Raises ValueError if it is not there."""
     for line in lines:
@@ -65,6 +83,12 @@ def field(lines: Iterable[str], name: str) -> int:
         if words and words[0].rstrip(":") == name:
             return int(words[1])
     raise ValueError(f"There is no {name}.")
+
+
+def reaped(pid: int) -> Ended:
+    """Let go of a child that has ended. Its peak is at least that of the program that started it, if it was started by another program."""
+    _, status, used = os.wait4(pid, 0)
+    return Ended(os.waitstatus_to_exitcode(status), Usage(used.ru_utime + used.ru_stime, used.ru_maxrss * 1024))
 
 
 def _of_this_process() -> Usage:

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from appliance.agents.usage import Ended, Usage
 from appliance.agents.zygote import HIDDEN, LARGEST
 
 READY_SECONDS = 20.0
@@ -41,7 +42,7 @@ class WarmPool:
         self._channel = ours
         self._changed = threading.Condition()
         self._started: dict[int, tuple[int, int]] = {}  # request -> pid, pidfd
-        self._statuses: dict[int, int] = {}  # pid -> exit code, negative for a signal
+        self._ended: dict[int, Ended] = {}  # by pid
         self._next_id = 0
         self._ready = self._dead = False
         self._running: set[int] = set()
@@ -104,11 +105,11 @@ class WarmPool:
         """Whether none of its processes is still running."""
         return not self._running
 
-    def status(self, pid: int, timeout: float) -> int | None:
-        """The exit code of a process that has ended, negative for a signal; None if the zygote did not report it."""
+    def ended(self, pid: int, timeout: float) -> Ended | None:
+        """How a process has ended; None if the zygote did not report it."""
         with self._changed:
-            self._changed.wait_for(lambda: pid in self._statuses or self._dead, timeout)
-            return self._statuses.pop(pid, None)
+            self._changed.wait_for(lambda: pid in self._ended or self._dead, timeout)
+            return self._ended.pop(pid, None)
 
     def close(self) -> None:
         """Stop the zygote. Its children continue."""
@@ -131,7 +132,7 @@ class WarmPool:
                 message = json.loads(content)
                 with self._changed:
                     if "exited" in message:
-                        self._statuses[message["exited"]] = message["status"]
+                        self._ended[message["exited"]] = Ended(message["status"], Usage(*message["used"]))
                         self._running.discard(message["exited"])
                     elif "ready" in message:
                         self._ready = True

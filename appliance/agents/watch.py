@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from subprocess import Popen
 
+from appliance.agents import out_of_memory
 from appliance.agents.attempts import AttemptRecord
+from appliance.agents.usage import Ended, reaped
 from appliance.agents.warm_pool import WarmPool
 from appliance.kit import clock
 
@@ -28,6 +30,7 @@ class LiveProcess:
     pool: WarmPool | None = None
     kill_at: float | None = field(default=None)
     is_reaped: bool = False
+    oom_kills: int = field(default_factory=out_of_memory.kills)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def signal_all(self, number: signal.Signals) -> None:
@@ -52,15 +55,17 @@ class LiveProcess:
             self.is_reaped = True
             os.close(self.handle)
 
-    def reap(self) -> int:
-        """Once our own child has ended: kill what it left behind if it failed, then let go of its number. Returns its exit code."""
+    def reap(self) -> Ended:
+        """Once our own child has ended: kill what it left behind if it failed, then let go of its number."""
         assert self.child is not None
         ended = os.waitid(os.P_PID, self.record.pid, os.WEXITED | os.WNOWAIT)
         if ended is None or (ended.si_code, ended.si_status) != (os.CLD_EXITED, 0):
             self.signal_all(signal.SIGKILL)
         with self._lock:
             self.is_reaped = True
-        return self.child.wait()
+        how = reaped(self.record.pid)
+        self.child.returncode = how.status  # it must not look for the child any more
+        return how
 
 
 class Watcher:

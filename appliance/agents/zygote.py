@@ -20,6 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from appliance.agents.usage import reaped
 from appliance.kit import hidden_memory
 
 LARGEST = 1 << 20
@@ -125,8 +126,8 @@ def _report_exits(channel: socket.socket) -> None:
         if (ended.si_code, ended.si_status) != (os.CLD_EXITED, 0):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)  # what it left behind, while its number is still its own
-        _, status = os.waitpid(pid, 0)
-        channel.send(json.dumps({"exited": pid, "status": os.waitstatus_to_exitcode(status)}).encode())
+        status, used = reaped(pid)
+        channel.send(json.dumps({"exited": pid, "status": status, "used": used}).encode())
 
 
 if __name__ == "__main__":

@@ -70,6 +70,14 @@ class ResumeFlowRun(ChangeFlowRun, kw_only=True):
     anywhere: bool = False
 
 
+class AttemptUsageView(Answer, kw_only=True):
+    """What one attempt of a run has used, as its agent has measured it."""
+
+    attempt: int
+    cpu_seconds: float | None = None  # of all its processes
+    peak_memory: int | None = None  # in bytes
+
+
 class FlowRunView(Answer, kw_only=True):
     """A flow run, for scripts."""
 
@@ -92,6 +100,9 @@ class FlowRunView(Answer, kw_only=True):
     end_time: datetime | None = None
     wait_code: str | None = None  # not_due, limit, no_label, ...
     wait_reason: str | None = None
+    cpu_seconds: float | None = None  # of all attempts that have ended; null: no agent has measured it
+    peak_memory: int | None = None  # in bytes, the highest of all attempts
+    attempts: list[AttemptUsageView] = []  # of a single run, not in lists: those whose usage is known
     run_config: dict[str, Any] | None = None  # of a single run, not in lists; values of variables are left out
     origins: dict[str, str] = {}  # who said which field of it, and the labels: code, flow, schedule or run
     warnings: list[str] = []  # of a run that was just created: what it will wait for

@@ -220,6 +220,9 @@ def test_runs_end_as_they_should(server: LiveServer, agent: AgentProcess) -> Non
     assert found["cwd"] == "/var/lib/appliance-run/code"
     assert "environment.json" not in found["left"]
     assert "printed" in lines(server, looked)
+    used = server.until(looked, lambda view: view.cpu_seconds is not None)
+    assert used.cpu_seconds and 0.05 < used.cpu_seconds < 60
+    assert used.peak_memory and 2**24 < used.peak_memory < 2**30
     assert server.ended(installed).state == "Success", lines(server, installed)
     assert "from the image" in lines(server, installed)
 
@@ -248,6 +251,8 @@ def test_each_bad_end_has_its_sentence(server: LiveServer, agent: AgentProcess) 
     for flow, (state, sentence) in ends.items():
         view = server.until(made[flow], lambda view: view.state in ("Crashed", "Paused", "Success"))
         assert view.state == state and sentence in (view.state_message or ""), (flow, view)
+    eaten = server.until(made["eats"], lambda view: view.peak_memory is not None)
+    assert eaten.peak_memory == 96 * 1024**2
     assert any("The last lines" in line and "last words" in line for line in lines(server, made["leaves"]))
 
 
@@ -267,6 +272,8 @@ def test_a_killed_agent_adopts_what_runs_and_reports_what_ended(
         assert flow_runs.get(server.client, run).state == "Running"
         flow_runs.cancel(server.client, run)
     assert [server.ended(run).state for run in (going, deaf)] == ["Cancelled", "Cancelled"]
+    killed = server.until(deaf, lambda view: view.cpu_seconds is not None)  # the engine was asked before it was stopped
+    assert killed.cpu_seconds and killed.peak_memory and killed.peak_memory > 2**24
     for run in (going, deaf, ended):
         removed(server, run)
 

@@ -143,7 +143,7 @@ def _fill(db: Database) -> None:
             ("api_token", "bound_projects", "[]"), ("agent", "projects", "[]"),
             ("agent", "roots", "[]"), ("agent", "closed", "[]"), ("agent", "env_names", "[]"), ("flow_run", "end_time", time),
             ("agent", "storages", "[]"), ("agent", "problems", "[]"), ("agent", "provided", "{}"),
-            ("flow_run", "overrides", "{}"), ("schedule", "run_config", "{}"),
+            ("flow_run", "overrides", "{}"), ("flow_run", "attempt_usage", "[]"), ("schedule", "run_config", "{}"),
             ("flow_run", "state_data", "{}"), ("flow_run", "parent_flow_run_id", run), ("flow_run_state", "data", "{}"),
             ("task_run", "state_data", "{}"), ("task_run", "end_time", time), ("task_run_state", "data", "{}"),
         ):  # fmt: skip

@@ -29,7 +29,7 @@ from appliance.protocol.agents import (
     WereDeleted,
     Work,
 )
-from appliance.server.actions import quotas, takers
+from appliance.server.actions import attempt_usage, quotas, takers
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.states import apply_remedy, record_bulk
@@ -228,7 +228,7 @@ def report(
             raise Invalid("The time of a log line must have an offset.")
     stale: dict[tuple[UUID, int], Held] = {}
     with db.write("exit") as session:
-        enrolled(session, actor, agent_id)
+        agent = enrolled(session, actor, agent_id)
         attempts = [(held.flow_run_id, held.attempt) for held in request.started]
         attempts += [(line.flow_run_id, line.attempt) for line in request.logs]
         rows = read_flow_runs.of_attempts(session, attempts)
@@ -243,7 +243,7 @@ def report(
         logs.add(session, lines)
         quotas.add_lines(session, lines)
         for exit in sorted(request.exited, key=lambda exit: exit.flow_run_id):
-            if not _end(session, agent_id, exit, actor, now):
+            if not _end(session, agent, exit, actor, now):
                 stale[exit.flow_run_id, exit.attempt] = Held(flow_run_id=exit.flow_run_id, attempt=exit.attempt)
     return AgentReported(stale=list(stale.values()))
 
@@ -303,10 +303,14 @@ def _stop_reason(run: HeldRun | None, agent_id: UUID, attempt: int) -> str:
     return stop_reason(run.state_type, run.state_name, run.state_message)
 
 
-def _end(session: Session, agent_id: UUID, exit: Exited, actor: Actor, now: datetime) -> bool:
+def _end(session: Session, agent: AgentRow, exit: Exited, actor: Actor, now: datetime) -> bool:
     """Record the end of a process; False when the attempt is not this agent's any more."""
     run = states.lock(session, exit.flow_run_id)
-    if run is None or not _is_held(run, agent_id, exit.attempt):
+    if run is None:
+        return False
+    is_held = _is_held(run, agent.id, exit.attempt)
+    attempt_usage.record(session, agent, run, exit, is_held, actor, now)
+    if not is_held:
         return False
     data = {
         "exit_code": exit.code,

@@ -32,6 +32,7 @@ from appliance.server.auth.callers import RequestCredentials
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import (
+    attempt_usage,
     flow_runs,
     logs,
     pages,
@@ -220,10 +221,12 @@ def one(database: Database, run_id: UUID) -> FlowRunView:
     with database.read() as session:
         whole = views.flow_runs(session, [_require(session, run_id)])
         start = run_configs.starts(session, [run_id]).get(run_id)
+        used = attempt_usage.of_attempts(session, [run_id]).get(run_id, [])
     if not whole:
         raise DamagedRow(
             "The flow of this run holds a damaged value; `appliance doctor rows` says which.", fault="no flow"
         )
+    whole[0].attempts = list(map(views.attempt_usage, used))
     return whole[0] if start is None else views.started(whole[0], start.run_config, start.overrides)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from litestar import Router, delete, get, patch, post, put
 from sqlalchemy.orm import Session
 
+from appliance.kit import clock
 from appliance.protocol.flows import Registered, Registration, RegistrationPreview, SetFlowDefaults, SetRunTimeout
 from appliance.protocol.jobs import JobView
 from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
@@ -19,7 +20,7 @@ from appliance.server.actions.flow_defaults import set_defaults
 from appliance.server.actions.run_timeouts import set_run_timeout
 from appliance.server.api import PREFIX, jobs
 from appliance.server.api.bodies import decode
-from appliance.server.api.views import FlowView, VersionView, flow_defaults
+from appliance.server.api.views import FlowView, VersionView, flow_defaults, flow_usage
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flows, pages, run_filter_names
@@ -121,8 +122,9 @@ def _one(database: Database, flow_id: UUID) -> FlowView:
     with database.read() as session:
         row = flows.get(session, flow_id)
         views = [] if row is None else _views(database, session, [row])
-    if not views:
-        raise NotFound("There is no such flow; it may have been deleted.")
+        if not views:
+            raise NotFound("There is no such flow; it may have been deleted.")
+        views[0].usage = flow_usage(session, flow_id, clock.now())
     return views[0]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from types import SimpleNamespace
 from typing import cast, get_args
@@ -12,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.protocol.flow_runs import FlowRunView
+from appliance.protocol.flow_runs import AttemptUsageView, FlowRunView
 from appliance.protocol.flows import FlowDefaults
 from appliance.protocol.logs import FoundLine, Level, LogView, Stream, stream_of
 from appliance.protocol.message import Answer
@@ -21,6 +22,7 @@ from appliance.protocol.states import StateView
 from appliance.protocol.task_runs import TaskRunView
 from appliance.protocol.tokens import TokenView
 from appliance.protocol.users import SessionView, UserView
+from appliance.server.db.reads import attempt_usage as read_usage
 from appliance.server.db.reads import flow_runs as read_flow_runs
 from appliance.server.db.reads import flows, waiting
 from appliance.server.db.rows.agents import AgentRow
@@ -32,9 +34,21 @@ from appliance.server.db.rows.tokens import TokenRow
 from appliance.server.db.rows.users import SessionRow, UserRow
 from appliance.server.domain import run_configs
 from appliance.server.domain.agent_states import is_draining
+from appliance.server.domain.attempt_usage import AttemptUsage, typical
 from appliance.server.domain.log_words import LogWords, excerpt
 from appliance.server.domain.waiting import Waiting, agent_health, provided_by
 from appliance.server.errors import Invalid
+
+
+class FlowUsageView(Answer, kw_only=True):
+    """What the last runs of a flow have used."""
+
+    runs: int  # of how many it is known, among the last 50
+    median_cpu_seconds: float | None
+    highest_cpu_seconds: float | None
+    median_peak_memory: int | None  # in bytes
+    highest_peak_memory: int | None
+    memory_limit: int | None  # of the newest of these runs, as its run config says
 
 
 class FlowView(Answer, kw_only=True):
@@ -49,6 +63,7 @@ class FlowView(Answer, kw_only=True):
     run_timeout: float | None  # seconds; None: a run may take as long as it needs
     run_timeout_source: str  # operator, code or site
     defaults: FlowDefaults  # what its new runs have beside what the code says
+    usage: FlowUsageView | None = None  # of a single flow, not in lists; null: not known of any of its last runs
 
 
 class VersionView(Answer, kw_only=True):
@@ -110,6 +125,9 @@ class AgentView(Answer, kw_only=True):
     running: int
 
 
+_NOT_YET = dict.fromkeys(("start_time", "end_time", "cpu_seconds", "peak_memory"))
+
+
 def flow_runs(session: Session, rows: Sequence[FlowRunRow]) -> list[FlowRunView]:
     """Runs with the names of their flows and projects, and their wait reasons."""
     names = flows.names(session, {row.flow_id for row in rows})
@@ -119,7 +137,7 @@ def flow_runs(session: Session, rows: Sequence[FlowRunRow]) -> list[FlowRunView]
 
 def new_flow_run(row: NewFlowRun, flow: str, project: str, warnings: list[str]) -> FlowRunView:
     """A run that was just stored, without its wait reason: finding that would cost more than creating the run."""
-    view = _flow_run(cast(FlowRunRow, SimpleNamespace(**row, start_time=None, end_time=None)), flow, project, None)
+    view = _flow_run(cast(FlowRunRow, SimpleNamespace(**row, **_NOT_YET)), flow, project, None)
     view.warnings = warnings
     return started(view, row["run_config"], row["overrides"])
 
@@ -152,7 +170,13 @@ def _flow_run(row: FlowRunRow, flow: str, project: str, why: Waiting | None) -> 
         end_time=row.end_time,
         wait_code=None if why is None else why.code,
         wait_reason=None if why is None else why.sentence,
+        cpu_seconds=row.cpu_seconds,
+        peak_memory=row.peak_memory,
     )
+
+
+def attempt_usage(used: AttemptUsage) -> AttemptUsageView:
+    return AttemptUsageView(attempt=used.attempt, cpu_seconds=used.cpu_seconds, peak_memory=used.peak_memory)
 
 
 def state(row: StateRow) -> StateView:
@@ -273,6 +297,11 @@ def _agent(row: AgentRow, running: int, now: datetime) -> AgentView:
         created=row.created,
         running=running,
     )
+
+
+def flow_usage(session: Session, flow_id: UUID, now: datetime) -> FlowUsageView | None:
+    used = typical(read_usage.latest(session, flow_id, now))
+    return None if used is None else FlowUsageView(**asdict(used))
 
 
 _LEVELS: tuple[tuple[int, Level], ...] = (

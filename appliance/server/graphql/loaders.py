@@ -17,6 +17,7 @@ from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import (
     agent_runs,
     agents,
+    attempt_usage,
     flow_runs,
     flows,
     logs,
@@ -34,6 +35,7 @@ from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.rows.task_runs import FailedTaskRun, TaskStateRow
 from appliance.server.db.rows.usage import Stored
+from appliance.server.domain.attempt_usage import AttemptUsage
 from appliance.server.domain.waiting import WAITING, Situation
 from appliance.server.errors import DamagedRow
 
@@ -122,6 +124,9 @@ class Loaders:
         self.first_error: Batch[UUID, int] = Batch(lambda ids: logs.first_errors(session(), ids))
         self.last_success: Batch[UUID, datetime] = Batch(lambda ids: flow_runs.last_successes(session(), ids))
         self.run_start: Batch[UUID, RunStart] = Batch(lambda ids: run_configs.starts(session(), ids))
+        self.attempt_usage: Batch[UUID, list[AttemptUsage]] = Batch(
+            lambda ids: attempt_usage.of_attempts(session(), ids)
+        )
         self.history: Batch[UUID, list[TaskStateRow]] = Batch(lambda ids: task_runs.histories(session(), ids))
         self._recent: dict[int, Batch[UUID, list[FlowRunRow]]] = {}
         self._summaries: dict[int, Batch[UUID, list[RunSummary]]] = {}
@@ -158,6 +163,7 @@ class Loaders:
         self.task_counts.want(ids)
         self.graph_tasks.want({row.flow_version_id for row in rows if row.state_type not in TERMINAL})
         self.log_counts.want(ids)
+        self.attempt_usage.want(ids)
         self.run_start.want({row.id for row in rows if row.state_type in WAITING})
         failed = {row.id for row in rows if row.state_type == "FAILED"}
         self.failures.want(failed)

@@ -49,6 +49,8 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # they add a series 
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
 DELAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
+MEMORY_BUCKETS = tuple(float(2**power) for power in range(26, 38))
+"""From 64 MB to 128 GB, each twice the one before."""
 HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 STATE_TYPES = ("SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING", "SUCCESS", "FAILED", "CANCELLED")
 HEALTHS = ("online", "offline", "draining", "quarantined")
@@ -120,7 +122,7 @@ class _FromDatabase:
         self._database = database
         self._disk_budget = disk_budget
         self._by_type = StateCounts()
-        self._totals = Totals(DELAY_BUCKETS)
+        self._totals = Totals(DELAY_BUCKETS, MEMORY_BUCKETS)
         self._lock = threading.Lock()
 
     def describe(self) -> list[Metric]:
@@ -176,8 +178,17 @@ class _FromDatabase:
             "appliance_flow_run_start_delay_seconds",
             "Time from when a run could have started, due and created, to the start of its flow.",
         )
-        delay.add_metric([], self._totals.delay_buckets(), self._totals.delay_sum)
-        return [created, finished, delay]
+        delay.add_metric([], self._totals.delays.buckets(), self._totals.delays.sum)
+        cpu = CounterMetricFamily(
+            "appliance_flow_run_cpu_seconds",
+            "CPU time that ended attempts of flow runs have used, as their agents have measured it.",
+            value=self._totals.cpu_seconds,
+        )
+        memory = HistogramMetricFamily(
+            "appliance_flow_run_peak_memory_bytes", "Peak memory of ended attempts of flow runs."
+        )
+        memory.add_metric([], self._totals.peaks.buckets(), self._totals.peaks.sum)
+        return [created, finished, delay, cpu, memory]
 
 
 def _bundles(number: int, total: int) -> list[Metric]:

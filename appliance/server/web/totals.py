@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.kit.documents import JsonDocument
 from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import events, flow_runs
 from appliance.server.db.rows.events import CountedEvent
@@ -40,38 +41,55 @@ class StateCounts:
         return self._counts
 
 
-class Totals:
-    """Runs created, runs finished by state, and how late runs started."""
+class Distribution:
+    """How many values were up to each of some bounds."""
 
     def __init__(self, bounds: tuple[float, ...]) -> None:
+        self.sum = 0.0
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+
+    def add(self, value: float) -> None:
+        place = next((place for place, bound in enumerate(self._bounds) if value <= bound), len(self._bounds))
+        self._counts[place] += 1
+        self.sum += value
+
+    def buckets(self) -> list[tuple[str, float]]:
+        """Cumulative counts, as Prometheus expects."""
+        buckets: list[tuple[str, float]] = []
+        total = 0
+        for bound, number in zip((*self._bounds, float("inf")), self._counts, strict=True):
+            total += number
+            buckets.append(("+Inf" if bound == float("inf") else repr(bound), float(total)))
+        return buckets
+
+
+class Totals:
+    """Runs created, runs finished by state, how late runs started, and what their attempts have used."""
+
+    def __init__(self, delay_bounds: tuple[float, ...], memory_bounds: tuple[float, ...]) -> None:
         self.created = 0
         self.finished: Counter[str] = Counter()
-        self.delay_sum = 0.0
-        self._bounds = bounds
-        self._delays = [0] * (len(bounds) + 1)
+        self.delays = Distribution(delay_bounds)
+        self.cpu_seconds = 0.0
+        self.peaks = Distribution(memory_bounds)
         self._last = 0
 
     def fold(self, session: Session) -> None:
         """Count the events since the last call."""
         for _ in range(_MOST_CHUNKS):
-            rows = events.since(session, self._last, ("flow_run.state",), _CHUNK)
+            rows = events.since(session, self._last, ("flow_run.state", "flow_run.usage"), _CHUNK)
             if not rows:
                 return
             self._count(session, rows)
             self._last = rows[-1].id
 
-    def delay_buckets(self) -> list[tuple[str, float]]:
-        """Cumulative counts, as Prometheus expects."""
-        buckets: list[tuple[str, float]] = []
-        total = 0
-        for bound, number in zip((*self._bounds, float("inf")), self._delays, strict=True):
-            total += number
-            buckets.append(("+Inf" if bound == float("inf") else repr(bound), float(total)))
-        return buckets
-
     def _count(self, session: Session, rows: Sequence[CountedEvent]) -> None:
         starts = []
         for row in rows:
+            if row.kind == "flow_run.usage":
+                self._count_usage(row.data)
+                continue
             kind = row.data.get("type")
             if row.data.get("version") == 1:
                 self.created += 1
@@ -82,9 +100,9 @@ class Totals:
         since = flow_runs.waited_since(session, {row.object_id for row in starts})
         for row in starts:
             if row.object_id in since:
-                self._delayed(max(0.0, (row.at - since[row.object_id]).total_seconds()))
+                self.delays.add(max(0.0, (row.at - since[row.object_id]).total_seconds()))
 
-    def _delayed(self, seconds: float) -> None:
-        place = next((place for place, bound in enumerate(self._bounds) if seconds <= bound), len(self._bounds))
-        self._delays[place] += 1
-        self.delay_sum += seconds
+    def _count_usage(self, used: JsonDocument) -> None:
+        self.cpu_seconds += used.get("cpu_seconds") or 0.0
+        if used.get("peak_memory") is not None:
+            self.peaks.add(used["peak_memory"])

@@ -106,6 +106,8 @@ class FakeEngine(Engine):
 
     def copy(self, container: str, path: str, target: Path) -> None: ...
 
+    def usage(self, container: str) -> None: ...
+
     def remove(self, container: str) -> None:
         self._note("remove")
         self.known.pop(container, None)

@@ -159,7 +159,7 @@ def test_a_group_is_signalled_only_until_its_leader_is_reaped(tmp_path: Path, mo
     record = AttemptRecord(flow_run_id=uuid4(), attempt=1, pid=child.pid, identity="", token="t")
     handle = os.pidfd_open(child.pid)
     own, adopted = LiveProcess(record, tmp_path, handle, child), LiveProcess(record, tmp_path, handle)
-    assert own.reap() == 1
+    assert own.reap().status == 1
     assert signalled == [child.pid]
     own.signal_all(signal.SIGTERM)
     adopted.signal_all(signal.SIGTERM)

@@ -30,7 +30,7 @@ def newest_id(session: Session) -> int:
 
 def since(session: Session, event_id: int, kinds: Collection[str], limit: int) -> Sequence[CountedEvent]:
     """The events of some kinds after this one, for counters."""
-    query = select(_event.c.id, _event.c.at, _event.c.object_id, _event.c.data).where(
+    query = select(_event.c.id, _event.c.at, _event.c.object_id, _event.c.kind, _event.c.data).where(
         _event.c.id > event_id, _event.c.kind.in_(kinds)
     )
     return cast(Sequence[CountedEvent], readable.rows(session, query.order_by(_event.c.id), limit))

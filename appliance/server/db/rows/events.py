@@ -30,6 +30,7 @@ class CountedEvent(RowType):
     id: int
     at: datetime
     object_id: UUID
+    kind: str
     data: JsonDocument
 
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.states import StateType
 from appliance.server.db.rows.row_type import RowType
+from appliance.server.domain.attempt_usage import AttemptUsage
 
 
 class LockedRun(RowType):
@@ -140,8 +141,26 @@ class FlowRunRow(RunSummary):
     priority: int
     agent_id: UUID | None
     results_at: str | None
+    cpu_seconds: float | None
+    peak_memory: int | None
     created: datetime
     created_by: str
+
+
+class RunUsageRow(RowType):
+    """What a run and its attempts have used."""
+
+    cpu_seconds: float | None
+    peak_memory: int | None
+    attempt_usage: list[AttemptUsage] | None
+
+
+class UsedRun(RowType):
+    """What a run has used, and how it was started."""
+
+    cpu_seconds: float | None
+    peak_memory: int | None
+    run_config: JsonDocument
 
 
 class RunStart(RowType):

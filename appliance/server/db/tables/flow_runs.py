@@ -10,7 +10,8 @@ from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.server.db.tables.columns import BigKey, Document, Id, LongText, OneOf, Texts, Time, Whole
+from appliance.server.db.tables.columns import BigKey, Document, Id, Json, LongText, OneOf, Texts, Time, Whole
+from appliance.server.domain.attempt_usage import AttemptUsage
 from appliance.server.domain.transitions import TYPES
 
 _LIVE = "state_type in ('PENDING', 'RUNNING', 'CANCELLING')"
@@ -88,5 +89,8 @@ class FlowRun(SQLModel, table=True):
     results_at: str | None = Field(
         default=None, max_length=300
     )  # only agents there can go on with it, see domain.continuation
+    cpu_seconds: float | None = None  # of all attempts together; null: not known
+    peak_memory: int | None = Field(default=None, sa_type=BigKey)  # in bytes, the highest of all attempts
+    attempt_usage: list[AttemptUsage] | None = Field(default=None, sa_type=Json(list[AttemptUsage]))
     created: datetime = Field(sa_type=Time)
     created_by: str = Field(default="", max_length=200)

@@ -67,6 +67,23 @@ class Cause:
     first_error_log_id: BigInt | None
 
 
+@strawberry.type(description="What one attempt of a run has used, as its agent has measured it.")
+class AttemptUsage:
+    attempt: int
+    cpu_seconds: float | None = strawberry.field(description="Of all its processes.")
+    peak_memory: BigInt | None = strawberry.field(description="In bytes.")
+
+
+@strawberry.type(description="What the last runs of a flow have used, at most 50 of them.")
+class FlowUsage:
+    runs: int = strawberry.field(description="Of how many it is known.")
+    median_cpu_seconds: float | None
+    highest_cpu_seconds: float | None
+    median_peak_memory: BigInt | None = strawberry.field(description="In bytes.")
+    highest_peak_memory: BigInt | None
+    memory_limit: BigInt | None = strawberry.field(description="Of the newest of these runs, as its run config says.")
+
+
 def state(row: RunSummary | TaskRunRow) -> State:
     """The state columns of a flow run or a task run."""
     return State(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
@@ -12,21 +13,24 @@ import strawberry
 
 from appliance.protocol.states import TERMINAL
 from appliance.server.actions import warnings
+from appliance.server.db.reads import attempt_usage, states
 from appliance.server.db.reads import flows as read_flows
-from appliance.server.db.reads import states
 from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.db.reads.waiting import run_facts
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
 from appliance.server.db.rows.flows import FlowRow
+from appliance.server.domain.attempt_usage import memory_limit, typical
 from appliance.server.domain.run_timeouts import RunTimeout, run_timeout
 from appliance.server.domain.waiting import WAITING, Waiting, why
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import described, selects_only
-from appliance.server.graphql.scalars import JSON
+from appliance.server.graphql.scalars import JSON, BigInt
 from appliance.server.graphql.types.agents import Agent, agent
 from appliance.server.graphql.types.flow_runs import (
+    AttemptUsage,
     Cause,
+    FlowUsage,
     State,
     StateRecord,
     TaskCounts,
@@ -111,6 +115,11 @@ class Flow:
             return brief_runs(info.context.whole(loaders.recent_summaries(self.id, number)))
         return [flow_run(row) for row in info.context.whole(loaders.recent_runs(self.id, number))]
 
+    @described("What its last runs have used. Null if that is not known of any.")
+    def usage(self, info: Info) -> FlowUsage | None:
+        used = typical(attempt_usage.latest(info.context.session(), self.id, info.context.now))
+        return None if used is None else FlowUsage(**asdict(used))
+
     @described("The next scheduled run.")
     def next_run(self, info: Info) -> FlowRun | None:
         row = info.context.loaders.next_run.load(self.id)
@@ -138,6 +147,10 @@ class FlowRun:
     end_time: datetime | None
     attempt: int
     state: State
+    cpu_seconds: float | None = strawberry.field(
+        description="Of all attempts that have ended. Null if no agent has measured it."
+    )
+    peak_memory: BigInt | None = strawberry.field(description="In bytes, the highest of all attempts.")
 
     @strawberry.field
     def flow(self, info: Info) -> Flow:
@@ -156,6 +169,16 @@ class FlowRun:
     def run_config(self, info: Info) -> RunConfig | None:
         start = info.context.loaders.run_start.load(self.id)
         return None if start is None else run_config(start)
+
+    @described("The most memory that its run config lets it have, in bytes. Its agent may have a limit of its own.")
+    def memory_limit(self, info: Info) -> BigInt | None:
+        start = info.context.loaders.run_start.load(self.id)
+        return None if start is None else memory_limit(start.run_config)
+
+    @described("The attempts whose usage is known, oldest first; at most 100.")
+    def attempts(self, info: Info) -> list[AttemptUsage]:
+        used = info.context.loaders.attempt_usage.load(self.id) or []
+        return [AttemptUsage(attempt=a.attempt, cpu_seconds=a.cpu_seconds, peak_memory=a.peak_memory) for a in used]
 
     @described("Why the run has not started, in one sentence.")
     def wait_reason(self, info: Info) -> str | None:
@@ -238,6 +261,8 @@ def flow_run(row: FlowRunRow) -> FlowRun:
         end_time=row.end_time,
         attempt=row.attempt,
         state=state(row),
+        cpu_seconds=row.cpu_seconds,
+        peak_memory=row.peak_memory,
     )
 
 
