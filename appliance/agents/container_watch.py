@@ -40,7 +40,7 @@ class LiveContainer(LiveAttempt):
 
 
 class ContainerWatch(Watch[LiveContainer]):
-    """Two threads that call `on_end(container, facts)` once for each container, then `gone()` when it is no longer live. `facts` is what the engine
+    """Threads that call `on_end(container, facts)` once for each container, then `gone()` when it is no longer live. `facts` is what the engine
     knows of it, None if it was removed. If `on_end` raises EngineAway, it is called again later."""
 
     def __init__(
@@ -53,15 +53,20 @@ class ContainerWatch(Watch[LiveContainer]):
         super().__init__(gone)
         self._engine, self._labels, self._on_end = engine, labels, on_end
         self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # the id of a container, None: any
+        self._to_sample: queue.SimpleQueue[LiveContainer] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._events: Any = None
 
     def start(self) -> None:
-        for work, name in ((self._listen, "events"), (self._look_after, "containers")):
+        for work, name in ((self._listen, "events"), (self._look_after, "containers"), (self._sample, "samples")):
             threading.Thread(target=work, name=f"appliance-{name}", daemon=True).start()
 
     def look_at(self, live: LiveContainer) -> None:
         self._news.put(live.id)
+
+    def sample(self, container: LiveContainer) -> None:
+        """Have it noted soon what it has used."""
+        self._to_sample.put(container)
 
     def close(self) -> None:
         self._closing.set()
@@ -92,10 +97,19 @@ class ContainerWatch(Watch[LiveContainer]):
             for container in self.live():
                 if news in (None, container.id) and not self._closing.is_set():
                     self._settle(container)
-                    if news is None:
-                        container.sample(self._engine)
             if news is None:
                 self._try()
+
+    def _sample(self) -> None:
+        """In a thread of its own, since the engine may measure for a second before it answers."""
+        while not self._closing.is_set():
+            try:
+                containers = [self._to_sample.get(timeout=PATROL)]
+            except queue.Empty:
+                containers = self.live()
+            for container in containers:
+                if not self._closing.is_set():
+                    container.sample(self._engine)
 
     def _try(self) -> None:
         try:

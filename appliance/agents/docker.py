@@ -36,6 +36,7 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
     kind = "docker"
     noun, place = "container", "The Docker engine"
     document = DockerDocument
+    _watch: ContainerWatch
 
     def __init__(
         self, transport: Transport, *, name: str, engine: Engine, rules: ContainerRules, **options: Any
@@ -114,7 +115,7 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
         self._engine.start(live.id)
 
     def _end(self, live: LiveContainer, reason: str) -> None:
-        live.sample(self._engine)
+        self._watch.sample(live)
         self._engine.put(live.id, str(containers.RUN_DIR), containers.single_file(STOP_FILE, reason.encode()))
         self._engine.stop(live.id, self._grace)
 

@@ -278,6 +278,8 @@ class ProcessAgent(Agent):
     def _start_process(self, work: Work, config: RunConfigDocument, directory: Path, prepared: PreparedProcess) -> None:
         process = self._launch(work, config, directory, prepared)
         crash.point("agent.started")
+        if self._cgroups is not None:  # before anything notices its end
+            self._cgroups.add(process.record)
         try:
             self._attempts.save(directory, process.record)
         except OSError as error:  # the run continues, but a restarted agent would not find it
@@ -285,8 +287,6 @@ class ProcessAgent(Agent):
         crash.point("agent.remembered")
         self._watcher.add(process)
         self.started(work)
-        if self._cgroups is not None:
-            self._cgroups.add(process.record)
         _logger.info("Run %s (%s) started as process %d.", work.name, work.flow_run_id, process.record.pid)
 
     def stop_run(self, flow_run_id: UUID, attempt: int, reason: str) -> None:

@@ -11,7 +11,7 @@ from appliance.cli import zone
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import FlowId, RunId
 from appliance.cli.options import limit_option
-from appliance.cli.output import as_json, echo, print_json, print_table
+from appliance.cli.output import as_json, echo, print_json, print_table, size_text
 from appliance.cli.run_selection import filter_of, run_conditions
 from appliance.cli.zone import zone_option
 from appliance.protocol.run_filter import NEWEST_FIRST, RUN_SORTS, RunSort
@@ -42,7 +42,7 @@ def get() -> None:
 @zone_option
 @as_json
 def get_flow_runs(sort: RunSort, limit: int, json_output: bool, **conditions: Any) -> None:
-    """List flow runs with the reason why they wait or how they ended."""
+    """List flow runs with what they have used, and the reason why they wait or how they ended."""
     from appliance.client import flow_runs
 
     runs = list(flow_runs.each(connect(), filter_of(conditions), sort=sort, limit=limit))
@@ -50,7 +50,7 @@ def get_flow_runs(sort: RunSort, limit: int, json_output: bool, **conditions: An
         print_json(runs)
         return
     print_table(
-        ("STATE", "FLOW", "RUN", "STARTED", "ENDED", "ID", "WHY"),
+        ("STATE", "FLOW", "RUN", "STARTED", "ENDED", "CPU", "MEMORY", "ID", "WHY"),
         (
             (
                 r.state,
@@ -58,6 +58,8 @@ def get_flow_runs(sort: RunSort, limit: int, json_output: bool, **conditions: An
                 r.name,
                 r.start_time,
                 r.end_time,
+                "" if r.cpu_seconds is None else f"{r.cpu_seconds:,.1f} s",
+                "" if r.peak_memory is None else size_text(r.peak_memory),
                 r.id,
                 _short(zone.in_zone(r.wait_reason) if r.wait_reason else r.state_message),
             )

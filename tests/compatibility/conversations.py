@@ -171,7 +171,14 @@ CONVERSATIONS: dict[str, Callable[[Speaker], None]] = {
 def _exits(done: UUID, stopped: UUID) -> list[Exited]:
     return [
         Exited(flow_run_id=done, attempt=1, code=3, tail=["Traceback (most recent call last):", "OSError: ✗"]),
-        Exited(flow_run_id=stopped, attempt=1, signal="SIGTERM", reason="The agent stopped it."),
+        Exited(
+            flow_run_id=stopped,
+            attempt=1,
+            signal="SIGTERM",
+            reason="The agent stopped it.",
+            cpu_seconds=1.25,
+            peak_memory=2**27,
+        ),
     ]
 
 

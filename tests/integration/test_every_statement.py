@@ -145,8 +145,8 @@ def write_much(large: Database) -> None:
     other = builders.create(large, flow.flow_id, idempotency_key="once")
     cancel_run(large, builders.ALICE, other)
     work = builders.claim(large, agent, 5, labels=[], holding=[])
-    used = {"cpu_seconds": 1.5, "peak_memory": 2**30}
-    exits = [Exited(flow_run_id=one.flow_run_id, attempt=one.attempt, code=1, **used) for one in work]
+    exits = [Exited(flow_run_id=one.flow_run_id, attempt=one.attempt, code=1) for one in work]
+    exits.append(Exited(flow_run_id=run, attempt=1, code=0, cpu_seconds=1.5, peak_memory=2**30))
     agents.report(large, builders.AGENT, agent, AgentReport(exited=exits))
     late = UNTIL + timedelta(hours=1)
     for silent in repair.silent_runs(large, late, 20):

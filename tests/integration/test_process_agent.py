@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -119,6 +120,12 @@ def host(server: LiveServer, tmp_path: Path) -> Iterator[Host]:
     host.stop()
 
 
+def is_measured(server: LiveServer, run: UUID) -> None:
+    used = server.until(run, lambda view: view.cpu_seconds is not None)
+    assert used.cpu_seconds and used.cpu_seconds < 60
+    assert used.peak_memory and 2**24 < used.peak_memory < 2**30
+
+
 def is_waiting(server: LiveServer, run: object) -> bool:
     return any(line.message in ("waiting", "deaf") for line in flow_runs.logs(server.client, run))  # type: ignore[arg-type]
 
@@ -135,6 +142,7 @@ def test_a_run_succeeds_with_its_states_and_lines(server: LiveServer, tmp_path: 
         assert {("hello you", "INFO", "hello-1"), ("look out", "WARNING", "hello-1")} <= lines
         found = {task.task_slug: task.state for task in flow_runs.task_runs(server.client, run)}
         assert found == {"hello-1": "Success", "name": "Success"}
+        is_measured(server, run)
     finally:
         host.stop()
 
@@ -145,6 +153,7 @@ def test_a_killed_process_leaves_a_crashed_run_with_the_signal(server: LiveServe
     os.kill(host.job().pid, signal.SIGKILL)
     end = server.ended(run)
     assert (end.state, "SIGKILL" in end.state_message) == ("Crashed", True)
+    is_measured(server, run)
     assert {task.state for task in flow_runs.task_runs(server.client, run)} == {"Crashed"}
 
 

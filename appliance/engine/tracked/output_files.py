@@ -21,6 +21,8 @@ from appliance.engine.output.streams import BOTH, STDERR, STDOUT, Emit
 _NUMBERS = {STDOUT: 1, STDERR: 2}
 _CHUNK = 1 << 20
 _TRUNCATE_ABOVE = 64 << 20
+MOST_UNREAD = 256 << 20
+"""Bytes of a file."""
 _PUNCH_HOLE = 0x03  # FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
 
 
@@ -80,7 +82,9 @@ class OutputFile:
         self._skip, self._skipping, self.read_to = skip, False, 0
 
     def read(self) -> None:
-        while os.fstat(self.fd).st_size > self.read_to:
+        while (unread := os.fstat(self.fd).st_size - self.read_to) > 0:
+            if unread > MOST_UNREAD:
+                self._leave_out(unread)
             data = os.pread(self.fd, _CHUNK, self.read_to)
             if not data:
                 break
@@ -98,6 +102,17 @@ class OutputFile:
             data = data.partition(b"\n")[2]
             self._skipping = False
         self.lines.write_bytes(data)
+
+    def _leave_out(self, unread: int) -> None:
+        """Most of what is written faster than it can be read, so that it doesn't fill the disk."""
+        left_out = unread - _CHUNK
+        self.read_to += left_out
+        if not _punch(self.fd, self.read_to):
+            os.ftruncate(self.fd, 0)
+            self.read_to, left_out = 0, unread
+        self.lines.close()
+        self.lines.write(f"... ({left_out:,} bytes are left out: they were written faster than they could be read)\n")
+        self._skipping = self.read_to > 0
 
     def _forget(self) -> None:
         """Remove what has been read. Where no holes are possible, the file starts over from time to time."""

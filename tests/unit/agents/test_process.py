@@ -20,8 +20,10 @@ import pytest
 
 from appliance.agents.agent import NotStarted, StartFailed
 from appliance.agents.attempts import OUTPUT, AttemptRecord
+from appliance.agents.cgroups import Cgroups, Ending
 from appliance.agents.execute import Stopping
 from appliance.agents.process import ProcessAgent
+from appliance.agents.usage import Usage
 from appliance.agents.watch import LiveProcess
 from appliance.client.transport import Transport
 from appliance.core import masking
@@ -129,6 +131,38 @@ def test_secrets_reach_runs_and_nothing_that_the_agent_reports(
     assert "APPLIANCE_SECRET_DOOR=***" in tail
     assert "***" in tail
     assert not any("sesame" in line or "from a file" in line for line in tail)
+
+
+class Watched(Cgroups):
+    """The kernel kills each attempt for lack of memory."""
+
+    def __init__(self) -> None:
+        self.calls: list[object] = []
+
+    def add(self, record: AttemptRecord) -> None:
+        self.calls.append(record.pid)
+
+    def end(self, record: AttemptRecord, *, clean: bool) -> Ending:
+        self.calls.append(clean)
+        return Ending(Usage(1.5, 2**30), out_of_memory=True, own_limit=True)
+
+
+def test_what_the_cgroup_of_an_attempt_saw_is_reported(
+    agent: ProcessAgent, ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\nkill -KILL $$\n")
+    program.chmod(0o700)
+    monkeypatch.setattr(agent, "_python", str(program))
+    enrol(agent)
+    agent._cgroups = seen = Watched()
+    agent.start(work({"type": "process", "limits": {"memory": "1Gi"}}))
+    assert ends.told.acquire(timeout=10)
+    agent.close()
+    [exited] = ends.exited
+    assert (exited.signal, exited.cpu_seconds, exited.peak_memory) == ("SIGKILL", 1.5, 2**30)
+    assert "more memory than their limit of 1,024 MiB (OOM)" in exited.reason
+    assert len(seen.calls) == 2 and seen.calls[1] is False
 
 
 def test_the_token_of_a_run_has_a_file_of_its_own_until_its_end_is_reported(

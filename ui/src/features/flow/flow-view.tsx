@@ -13,6 +13,7 @@ import { DefaultsCard } from "./defaults-card";
 import { FlowMenu } from "./flow-menu";
 import { RecentRuns } from "./recent-runs";
 import { RunTimeoutCard } from "./run-timeout-card";
+import { UsageCard } from "./usage-card";
 import { ParametersCard, TasksCard, VersionCard } from "./version-cards";
 import "./flow.css";
 
@@ -77,6 +78,7 @@ export function FlowView({ flow }: { flow: Flow }) {
             </div>
             <ScheduleList schedules={flow.schedules} />
           </section>
+          <UsageCard flow={flow} />
           <RunTimeoutCard flow={flow} />
           <DefaultsCard flow={flow} />
           <VersionCard flow={flow} />

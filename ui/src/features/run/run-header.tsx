@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
 import { canStop, lookOfRun } from "../../lib/states";
+import { usageFacts } from "../../lib/usage";
 import { shortVersion } from "../../lib/versions";
 import { BusyButton } from "../../ui/busy-button";
 import { useNow } from "../../ui/clock";
@@ -91,6 +92,7 @@ function RunTimes({ run }: { run: Run }) {
     run.attempt > 1 ? `attempt ${run.attempt}` : null,
     run.trigger === "schedule" ? "by schedule" : `by ${run.createdBy || run.trigger}`,
     ...run.labels.map((label) => `label ${label}`),
+    ...usageFacts(run),
   ].filter(Boolean);
   return (
     <>

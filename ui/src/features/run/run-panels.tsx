@@ -2,6 +2,7 @@
 
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
+import { sizeInWords } from "../../lib/banners";
 import { toCommand } from "../../lib/form-model";
 import { type Json, printJson } from "../../lib/json";
 import { isUuid } from "../../lib/run-filter";
@@ -168,6 +169,36 @@ export function StateHistory({ run }: { run: Run }) {
           })}
         </tbody>
       </table>
+      <AttemptTable run={run} />
     </section>
+  );
+}
+
+/** What each attempt has used, as its agent has measured it. */
+function AttemptTable({ run }: { run: Run }) {
+  if (run.attempts.length === 0) return null;
+  return (
+    <table className="table" aria-label="Attempts">
+      <thead>
+        <tr>
+          <th scope="col">Attempt</th>
+          <th scope="col" className="right">
+            CPU time
+          </th>
+          <th scope="col" className="right">
+            Peak memory
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {run.attempts.map(({ attempt, cpuSeconds, peakMemory }) => (
+          <tr key={attempt}>
+            <td className="number">{attempt}</td>
+            <td className="right number">{cpuSeconds !== null && formatDuration(cpuSeconds * 1000)}</td>
+            <td className="right number">{peakMemory !== null && sizeInWords(peakMemory)}</td>
+          </tr>
+        ))}
+      </tbody>
+    </table>
   );
 }
