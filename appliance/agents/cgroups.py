@@ -1,5 +1,5 @@
 """A cgroup of version 2 for each attempt of a process agent, where the system has given the agent a part of the tree: it bounds and measures all processes
-of an attempt together, tells of a lack of memory, and lets none outlive a stop.
+of an attempt together, shows whether memory was lacking, and lets none outlive a stop.
 
 The system gives it by a unit with Delegate=yes and DelegateSubgroup=agent, or by a container whose tree can be written to. Elsewhere, runs have none.
 """
@@ -51,9 +51,12 @@ class Cgroups:
         try:
             place.mkdir(exist_ok=True)
             for file, value in _settings(record.limits).items():
-                _write(place / file, value)
+                with suppress(FileNotFoundError):  # such as that of swap, where there is none
+                    _write(place / file, value)
             _write(place / "cgroup.procs", str(record.pid))
         except OSError as error:
+            with suppress(OSError):  # an empty one says that nothing was used
+                place.rmdir()
             if error.errno != errno.ESRCH:  # it has ended already
                 _logger.warning("Run %s has no cgroup of its own: %s.", record.flow_run_id, error.strerror)
 
@@ -113,7 +116,10 @@ def _folder(own: Path, mounts: Path) -> Path | None:
         return None
     if path == "/":
         return tree
-    parent = (tree / path[1:]).parent
+    own_place = tree / path[1:]
+    if any(_marked(own_place, name) for name in _MARKS):
+        raise OSError(errno.EBUSY, "its unit has Delegate=yes, but not DelegateSubgroup=agent")
+    parent = own_place.parent
     return parent if any(_marked(parent, name) for name in _MARKS) else None
 
 
@@ -147,8 +153,12 @@ def _enable_all(folder: Path) -> None:
 
 def _settings(limits: Mapping[str, int]) -> dict[str, str]:
     """What is written into the cgroup of an attempt. All of its processes are killed together, so that none waits for another in vain."""
-    bounds = {"memory.max": limits.get("memory"), "pids.max": limits.get("processes")}
-    return {"memory.oom.group": "1"} | {file: str(bound) for file, bound in bounds.items() if bound is not None}
+    settings = {"memory.oom.group": "1"}
+    if "memory" in limits:
+        settings |= {"memory.max": str(limits["memory"]), "memory.swap.max": "0"}
+    if "processes" in limits:
+        settings["pids.max"] = str(limits["processes"])
+    return settings
 
 
 def _event(place: Path, name: str) -> int:

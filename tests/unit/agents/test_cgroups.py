@@ -12,9 +12,9 @@ from uuid import uuid4
 
 import pytest
 
-from appliance.agents import cgroups, out_of_memory
+from appliance.agents import out_of_memory
 from appliance.agents.attempts import AttemptRecord
-from appliance.agents.cgroups import Cgroups, Ending, delegated
+from appliance.agents.cgroups import Cgroups, Ending, _emptied, delegated
 from appliance.agents.usage import Usage
 
 LIMITS = {"memory": 512 * 1024**2, "processes": 64, "cpu_seconds": 5}
@@ -79,13 +79,13 @@ def test_an_attempt_is_bounded_and_a_lack_of_memory_is_told(tmp_path: Path) -> N
     assert found is not None and found.end(one, clean=True) is None
     place = tmp_path / "tree/system.slice/a.service" / f"run-{one.flow_run_id}-1"
     place.mkdir()
-    for name in ("memory.oom.group", "memory.max", "pids.max", "cgroup.procs", "cgroup.kill"):
+    for name in ("memory.oom.group", "memory.max", "memory.swap.max", "pids.max", "cgroup.procs", "cgroup.kill"):
         (place / name).write_text("")
     found.add(one)
     written = {file.name: file.read_text() for file in place.iterdir()}
     assert written == {
-        "memory.oom.group": "1", "memory.max": str(512 * 1024**2), "pids.max": "64", "cgroup.procs": "42",
-        "cgroup.kill": "",
+        "memory.oom.group": "1", "memory.max": str(512 * 1024**2), "memory.swap.max": "0", "pids.max": "64",
+        "cgroup.procs": "42", "cgroup.kill": "",
     }  # fmt: skip
     (place / "memory.events").write_text("low 0\nhigh 0\nmax 7\noom 1\noom_kill 2\noom_group_kill 1\n")
     (place / "memory.peak").write_text("536870912\n")
@@ -111,9 +111,8 @@ _REAL = Path("/sys/fs/cgroup/unified") if Path("/sys/fs/cgroup/unified").is_dir(
 
 
 @pytest.fixture
-def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of the kernel's own tree, whose cgroups are not bounded: the memory of this machine may be in version 1."""
-    monkeypatch.setattr(cgroups, "_settings", lambda _limits: {})
+def folder() -> Iterator[Path]:
+    """A folder of the kernel's own tree, without controllers: those of this machine may be in version 1."""
     place = _REAL / f"appliance-test-{os.getpid()}"
     place.mkdir()
     yield place
@@ -121,9 +120,20 @@ def folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         left.rmdir()
 
 
-@pytest.mark.skipif(
+on_the_real_tree = pytest.mark.skipif(
     not os.access(_REAL / "cgroup.procs", os.W_OK), reason="cgroups of version 2 can't be made on this machine"
 )
+
+
+@on_the_real_tree
+def test_an_attempt_that_has_ended_before_leaves_no_cgroup(folder: Path) -> None:
+    child = subprocess.Popen(["/bin/true"])
+    child.wait()
+    Cgroups(folder).add(record(child.pid))
+    assert list(folder.glob("run-*")) == []
+
+
+@on_the_real_tree
 @pytest.mark.parametrize("clean", [True, False])
 def test_what_an_attempt_leaves_behind_outlives_only_a_clean_end(folder: Path, clean: bool) -> None:
     child = subprocess.Popen(["/bin/sh", "-c", "read line; setsid sleep 600 & echo $!"], stdin=PIPE, stdout=PIPE)
@@ -142,7 +152,7 @@ def test_what_an_attempt_leaves_behind_outlives_only_a_clean_end(folder: Path, c
     assert is_alive == clean
     if clean:
         signal.pidfd_send_signal(handle, signal.SIGKILL)
-        cgroups._emptied(folder / "outlived")
+        _emptied(folder / "outlived")
     os.close(handle)
     child.stdin.close()
     child.stdout.close()
