@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
 from appliance.protocol.agents import AgentReport, Exited, Provided
 from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import agents
 from appliance.server.actions import run_protocol as runs
-from tests.integration.builders import AGENT, RUN, claim, create, enrol, flow, register, run_row, send
+from tests.integration.builders import AGENT, RUN, begun, claim, create, enrol, flow, register, run_row, send
 from tests.integration.server_fixtures import Site
 
 GB = 1024**3
@@ -78,3 +80,12 @@ def test_each_attempt_counts_once_and_its_run_has_their_sum_and_the_highest_peak
     assert samples["appliance_flow_run_cpu_seconds_total"] == 4.0
     assert samples["appliance_flow_run_peak_memory_bytes_bucket"] == 2
     assert samples["appliance_flow_run_peak_memory_bytes_count"] == 3
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_damaged_column_does_not_keep_an_end_from_being_recorded(site: Site) -> None:
+    run, agent = begun(site.database)
+    with site.database.write() as session:
+        session.execute(text("update flow_run set attempt_usage = '{'"))
+    ended(site, agent, run, 1, 1.5, GB)
+    assert run_row(site.database, run)["state_name"] == "Crashed"

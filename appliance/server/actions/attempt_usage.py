@@ -14,6 +14,7 @@ from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.writes import attempt_usage
 from appliance.server.domain.attempt_usage import RunUsage, added, measured
+from appliance.server.errors import DamagedRow
 from appliance.server.events.outbox import announce
 
 
@@ -25,10 +26,11 @@ def record(
     used = measured(exit.attempt, exit.cpu_seconds, exit.peak_memory)
     if used is None or not (is_held or _was_taken(session, agent, run, exit.attempt)):
         return
-    row = read_usage.of_run(session, run.id)
-    if row is None:
+    try:
+        row = read_usage.of_run(session, run.id)
+    except DamagedRow:  # the end of the run matters more
         return
-    whole = added(RunUsage(row.attempt_usage or [], row.cpu_seconds, row.peak_memory), used)
+    whole = None if row is None else added(RunUsage(row.attempt_usage or [], row.cpu_seconds, row.peak_memory), used)
     if whole is not None:
         attempt_usage.store(session, run.id, whole)
         news = {"cpu_seconds": used.cpu_seconds, "peak_memory": used.peak_memory}
