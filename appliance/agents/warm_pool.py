@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from appliance.agents.usage import Ended, Usage
+from appliance.agents.usage import UNKNOWN, Ended, Usage
 from appliance.agents.zygote import HIDDEN, LARGEST
 
 READY_SECONDS = 20.0
@@ -132,7 +132,8 @@ class WarmPool:
                 message = json.loads(content)
                 with self._changed:
                     if "exited" in message:
-                        self._ended[message["exited"]] = Ended(message["status"], Usage(*message["used"]))
+                        used = message.get("used", UNKNOWN)  # one of an earlier release, in an environment, doesn't say
+                        self._ended[message["exited"]] = Ended(message["status"], Usage(*used))
                         self._running.discard(message["exited"])
                     elif "ready" in message:
                         self._ready = True
