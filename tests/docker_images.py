@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
@@ -36,7 +37,7 @@ def missing() -> str:
     return ""
 
 
-def build(folder: Path, tag: str, files: dict[str, str]) -> None:
+def build(folder: Path, tag: str, files: Mapping[str, str]) -> None:
     """Build an image of the base, the SDK, and some files beside it. An ordinary user runs in it."""
     ignored = shutil.ignore_patterns("__pycache__", "site", "static")
     shutil.copytree(ROOT / "appliance", folder / "sdk/appliance", ignore=ignored)

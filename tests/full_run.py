@@ -55,6 +55,7 @@ def parts(seconds: float, seeds: int) -> list[Part]:
             _module(f"patience with healthy runs, {database}", "tests.chaos.healthy", "verdict: .*", *options)
             for database, options in (("SQLite", ()), ("Postgres", ("--postgres",)))
         ),
+        _module("an outage of ten minutes", "tests.chaos.outage", "verdict: .*"),
         _module("kills at single writes", "tests.chaos.writes", r"killed at .*|not run: .*", "--points", "200"),
     ]
 

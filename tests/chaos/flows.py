@@ -6,7 +6,7 @@ import os
 import time
 from datetime import timedelta
 
-from appliance import Flow, IntervalSchedule, Parameter, task
+from appliance import Flow, IntervalSchedule, Parameter, get_logger, task
 
 
 def record(slug: str) -> None:
@@ -36,6 +36,21 @@ def second(x: int, n: int) -> int:
 def tick() -> None:
     record("tick-1")
 
+
+@task
+def speak(number: int, lines: int, pause: float) -> None:
+    for line in range(number * lines, (number + 1) * lines):
+        get_logger().info("line %d", line)
+    time.sleep(pause)
+
+
+PARTS = 20
+
+with Flow("speaks") as speaks:
+    lines, pause = Parameter("lines", default=1), Parameter("pause", default=0.0)
+    said = speak(0, lines, pause)
+    for part in range(1, PARTS):
+        said = speak(part, lines, pause, upstream_tasks=[said])
 
 with Flow("work") as work:
     second(first(Parameter("pause", default=0.2)), Parameter("n", default=0))

@@ -37,10 +37,15 @@ class Site:
     """`directory` is kept when something went wrong; `data` lies elsewhere when a small disk was asked for."""
 
     def __init__(
-        self, directory: Path, data: Path, database_url: str = "", settings: Mapping[str, str] = SETTINGS
+        self,
+        directory: Path,
+        data: Path,
+        database_url: str = "",
+        settings: Mapping[str, str] = SETTINGS,
+        capacity: int = 6,
     ) -> None:
         self.directory, self.data = directory, data
-        self.ledger = directory / "ledger"
+        self.ledger, self._capacity = directory / "ledger", capacity
         for name in ("server", "services"):
             self.set_clock(name, 0)
         self.port = free_port()
@@ -135,7 +140,7 @@ class Site:
 
     def _command(self, name: str) -> list[str]:
         if name == "agent":
-            state = ["--state-dir", str(self.directory / "agent"), "--slots", "6"]
+            state = ["--state-dir", str(self.directory / "agent"), "--slots", str(self._capacity)]
             return ["-m", "appliance", "agent", "start", "process", "--name", "chaos", *state]
         command = name.partition("-")[0]
         return ["-m", "tests.chaos.stepped", str(self._offset(command)), command]

@@ -1,19 +1,23 @@
-"""The server dies in the middle of a run: nothing is lost, nothing is doubled, the run ends as it would have."""
+"""The server dies in the middle of 20 runs: nothing is lost, nothing is doubled, the runs end as they would have. The long form, with the settings of
+production: `python -m tests.chaos.outage`."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-import sqlite3
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests import depth
+from tests.chaos.outage import outage
+from tests.chaos.test_healthy import SETTINGS
 from tests.e2e.appliance_process import Appliance, running
+from tests.process_guard import marked_directory
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
 @pytest.fixture
@@ -23,35 +27,16 @@ def own_appliance(tmp_path: Path) -> Iterator[Appliance]:
         yield ready
 
 
-def histories(appliance: Appliance) -> dict[str, list[int]]:
-    """Versions by flow run or task run, straight from the database."""
-    database = sqlite3.connect(f"file:{appliance.data_dir / 'appliance.db'}?mode=ro", uri=True)
-    found: dict[str, list[int]] = {}
-    for table, key in (("flow_run_state", "flow_run_id"), ("task_run_state", "task_run_id")):
-        for owner, version in database.execute(f"select {key}, version from {table} order by {key}, version"):
-            found.setdefault(owner, []).append(version)
-    database.close()
-    return found
+def test_20_runs_survive_an_outage_that_is_longer_than_their_lease() -> None:
+    """What broke stays below /tmp."""
+    directory = marked_directory("appliance-chaos-")
+    seconds, lines = depth.pick(quick=12.0, normal=12.0, full=60.0), depth.pick(quick=400, normal=400, full=50_000)
+    verdict = outage(directory, seconds=seconds, runs=20, lines=lines, settings=SETTINGS)
+    assert verdict.violations == [], f"{verdict}\nEverything lies in {directory}."
+    assert verdict.counts["lines"] == 20 * lines
+    shutil.rmtree(directory)
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("outage", [10, pytest.param(60, marks=pytest.mark.full)])
-def test_a_run_of_200_tasks_survives_a_killed_server(own_appliance: Appliance, outage: int) -> None:
-    run_id = own_appliance.create_run("chain-200", pause=0.1)
-    own_appliance.wait_for(run_id, "RUNNING")
-    own_appliance.kill()
-    time.sleep(outage)  # the outage itself is the fault under test
-    own_appliance.start()
-    own_appliance.wait_for(run_id, "SUCCESS", seconds=120)
-    tasks = own_appliance.items(f"/api/v1/flow-runs/{run_id}/task-runs")
-    links = [task for task in tasks if task["task_slug"].startswith("link")]
-    assert len(links) == 200
-    assert {task["state"] for task in links} == {"Success"}
-    for owner, versions in histories(own_appliance).items():
-        assert versions == list(range(1, len(versions) + 1)), owner
-
-
-@pytest.mark.timeout(120)
 def test_a_run_that_died_while_the_server_was_away_is_crashed(own_appliance: Appliance, tmp_path: Path) -> None:
     run_id = own_appliance.create_run("waits", path=str(tmp_path / "never"))
     own_appliance.wait_for(run_id, "RUNNING")

@@ -33,6 +33,17 @@ from tests.integration.live import TOKEN, LiveServer
 from tests.kubernetes.cluster import FakeCluster
 from tests.roots import ANYWHERE
 
+_INSTALLED = """
+from appliance import Flow, get_logger, task
+
+@task
+def say():
+    get_logger().info("from the image")
+
+with Flow("installed") as flow:
+    say()
+"""
+
 
 class AgentKind(ABC):
     """What the suite needs to know of a kind of agents."""
@@ -169,6 +180,11 @@ class Process(AgentKind):
 class Docker(AgentKind):
     name = "docker"
     image = "appliance-test-sdk:latest"
+    files: ClassVar[Mapping[str, str]] = {
+        "shopflows.py": _INSTALLED,
+        "shopflows-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: shopflows\nVersion: 1.0\n",
+    }
+    """A distribution that the image has beside the SDK."""
     points = {
         "agent.claimed": 2,
         "agent.created": 2,
@@ -183,7 +199,7 @@ class Docker(AgentKind):
         return docker_images.missing()
 
     def prepare(self, folder: Path) -> None:
-        docker_images.build(folder, self.image, {})
+        docker_images.build(folder, self.image, self.files)
 
     def arguments(self, _url: str) -> list[str]:
         return ["docker", "--image", self.image, "--allow-image", "none:*", "--network", "host"]

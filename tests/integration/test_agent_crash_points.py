@@ -22,6 +22,7 @@ from appliance.client import agents, flow_runs
 from appliance.kit import crash, ids
 from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
 from tests import depth
+from tests.conformance.agent_kinds import KINDS
 from tests.integration.live import TOKEN, LiveServer
 
 ROOT = Path(__file__).parents[2] / "appliance"
@@ -64,11 +65,10 @@ def held(ledger):
 with Flow("holds") as holds:
     held(Parameter("ledger"))
 """
-AGENT = ("agent.claimed", "agent.created", "agent.started", "agent.remembered")
+STARTING = {point for kind in KINDS for point in kind.points}  # in tests/conformance/test_agents.py
 AGENT_AT_THE_END = ("agent.ended", "agent.reported")
 SWEEP = ("agent.results.unlinked", "agent.results.emptied")
 FETCHING = ("agent.fetched",)  # in test_bundle_agent.py
-CONTAINER = ("agent.container",)  # in tests/e2e/test_docker_agent.py
 RUNNER = (
     "runner.start",
     "runner.begun",
@@ -194,19 +194,7 @@ def check(host: Host, ended: FlowRunView, *tasks_of_flow: str) -> None:
 def test_every_point_has_a_case() -> None:
     files = [*(ROOT / "agents").glob("*.py"), *(ROOT / "engine").rglob("*.py")]
     points = {name for file in files for name in re.findall(r'crash\.point\("([a-z.]+)"\)', file.read_text())}
-    assert points == {*AGENT, *AGENT_AT_THE_END, *SWEEP, *RUNNER, *AWAY, *FETCHING, *CONTAINER}
-
-
-@pytest.mark.parametrize("point", AGENT)
-def test_an_agent_that_dies_while_it_starts_a_run(host: Host, point: str) -> None:
-    """What it had begun goes on by itself; what it had not is taken again by the next."""
-    run = host.create("two")
-    assert host.start(point).wait(WAIT) == crash.EXIT_CODE
-    host.start()
-    ended = host.server.ended(run)
-    assert ended.state_type == "SUCCESS"
-    assert ended.attempt == (1 if point in ("agent.started", "agent.remembered") else 2)
-    check(host, ended, "first", "second")
+    assert points == {*STARTING, *AGENT_AT_THE_END, *SWEEP, *RUNNER, *AWAY, *FETCHING}
 
 
 @pytest.mark.parametrize("point", AGENT_AT_THE_END)

@@ -1,9 +1,7 @@
-"""The process agent against a real server: runs end as they should, whatever dies in between."""
+"""The process agent against a real server: what it alone does, beside the suite for all agents (tests/conformance/test_agents.py)."""
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from appliance.agents.attempts import AttemptRecord, AttemptStore, process_identity
+from appliance.agents.attempts import AttemptRecord, AttemptStore
 from appliance.agents.process import ProcessAgent
 from appliance.client import flow_runs
 from appliance.client.transport import Transport
@@ -20,7 +18,6 @@ from tests.integration.live import TOKEN, LiveServer
 from tests.roots import ANYWHERE
 
 FLOWS = """
-import os, signal, threading
 from appliance import Flow, Parameter, get_logger, task
 
 @task(log_stdout=True)
@@ -31,44 +28,6 @@ def hello(name):
 
 with Flow("hello") as hello_flow:
     hello(Parameter("name", default="world"))
-
-@task
-def wait():
-    get_logger().info("waiting")
-    threading.Event().wait(60)
-
-with Flow("wait") as wait_flow:
-    wait()
-
-@task
-def deaf():
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    get_logger().info("deaf")
-    while True:
-        try:
-            threading.Event().wait(60)
-        except KeyboardInterrupt:
-            continue
-
-with Flow("deaf") as deaf_flow:
-    deaf()
-
-@task
-def leave(code):
-    print("last words")
-    os._exit(code)
-
-with Flow("leave") as leave_flow:
-    leave(Parameter("code", default=3))
-
-@task
-def step(index, pause):
-    threading.Event().wait(pause)
-    return index
-
-with Flow("many") as many_flow:
-    for number in range(200):
-        step(number, 0.02)
 """
 
 
@@ -126,10 +85,6 @@ def is_measured(server: LiveServer, run: UUID) -> None:
     assert used.peak_memory and 2**24 < used.peak_memory < 2**30
 
 
-def is_waiting(server: LiveServer, run: object) -> bool:
-    return any(line.message in ("waiting", "deaf") for line in flow_runs.logs(server.client, run))  # type: ignore[arg-type]
-
-
 @pytest.mark.parametrize("warm", [True, False])
 def test_a_run_succeeds_with_its_states_and_lines(server: LiveServer, tmp_path: Path, warm: bool) -> None:
     host = Host(server, tmp_path, warm)
@@ -145,41 +100,6 @@ def test_a_run_succeeds_with_its_states_and_lines(server: LiveServer, tmp_path: 
         is_measured(server, run)
     finally:
         host.stop()
-
-
-def test_a_killed_process_leaves_a_crashed_run_with_the_signal(server: LiveServer, host: Host) -> None:
-    run = server.create("wait")
-    server.until(run, lambda _view: is_waiting(server, run))
-    os.kill(host.job().pid, signal.SIGKILL)
-    end = server.ended(run)
-    assert (end.state, "SIGKILL" in end.state_message) == ("Crashed", True)
-    is_measured(server, run)
-    assert {task.state for task in flow_runs.task_runs(server.client, run)} == {"Crashed"}
-
-
-def test_a_process_that_leaves_by_itself_is_crashed_with_its_code(server: LiveServer, host: Host) -> None:
-    end = server.ended(server.create("leave", code=5))
-    assert (end.state, "exit code 5" in end.state_message) == ("Crashed", True)
-
-
-def test_cancel_reaches_the_task_and_carries_its_reason(server: LiveServer, host: Host) -> None:
-    run = server.create("wait")
-    server.until(run, lambda _view: is_waiting(server, run))
-    pid = host.job().pid
-    flow_runs.cancel(server.client, run, "wrong day")
-    end = server.ended(run)
-    assert (end.state, "wrong day" in end.state_message) == ("Cancelled", True)
-    assert {task.state for task in flow_runs.task_runs(server.client, run)} == {"Cancelled"}
-    host.stop()
-    host.start()
-    assert process_identity(pid) == ""
-
-
-def test_a_process_that_does_not_heed_sigterm_is_killed_after_the_grace(server: LiveServer, host: Host) -> None:
-    run = server.create("deaf")
-    server.until(run, lambda _view: is_waiting(server, run))
-    flow_runs.cancel(server.client, run)
-    assert server.ended(run).state == "Cancelled"
 
 
 def test_a_run_waits_for_the_code_of_a_changed_file_and_continues_when_it_is_registered(
@@ -200,45 +120,3 @@ def test_a_run_waits_for_the_code_of_a_changed_file_and_continues_when_it_is_reg
     assert server.ended(run).state == "Success"
     history = [state.message for state in flow_runs.states(server.client, run)]
     assert any(message.startswith("Moved from version 1 to version 2") for message in history)
-
-
-def test_a_restarted_agent_adopts_what_runs_and_notices_its_end(server: LiveServer, host: Host) -> None:
-    run = server.create("wait")
-    server.until(run, lambda _view: is_waiting(server, run))
-    host.stop()
-    pid = host.job().pid
-    assert process_identity(pid)
-    host.start()
-    os.kill(pid, signal.SIGKILL)
-    end = server.ended(run)
-    assert end.state == "Crashed"
-
-
-def test_a_process_that_died_while_the_agent_was_away_is_noticed(server: LiveServer, host: Host) -> None:
-    run = server.create("wait")
-    server.until(run, lambda _view: is_waiting(server, run))
-    host.stop()
-    os.kill(host.job().pid, signal.SIGKILL)
-    host.start()
-    assert server.ended(run).state == "Crashed"
-
-
-def test_a_server_that_is_killed_and_comes_back_loses_nothing(tmp_path: Path, flow_file: Path) -> None:
-    server = LiveServer(tmp_path / "data").start()
-    host = Host(server, tmp_path / "agent")
-    try:
-        server.register(flow_file)
-        host.start()
-        run = server.create("many")
-        server.until(run, lambda _view: sum(1 for _ in flow_runs.task_runs(server.client, run)) > 20)
-        server.kill()
-        server.start()
-        assert server.ended(run).state == "Success"
-        tasks = list(flow_runs.task_runs(server.client, run))
-        assert len([task for task in tasks if task.state == "Success"]) >= 200
-        assert {task.state for task in tasks} == {"Success"}
-        versions = [state.version for state in flow_runs.states(server.client, run)]
-        assert versions == list(range(1, len(versions) + 1))
-    finally:
-        host.stop()
-        server.kill()
