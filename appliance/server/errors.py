@@ -79,6 +79,10 @@ class ClosedFolder(Invalid):
     code = "closed_folder"
 
 
+class NewerClient(Invalid):
+    code = "newer_client"
+
+
 class Unauthenticated(ServerError):
     code = "unauthenticated"
     status = 401

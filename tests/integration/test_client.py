@@ -10,6 +10,7 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from appliance.agents.introduction import introduction
 from appliance.cli import zone
 from appliance.cli.watch_run import follow
 from appliance.client import admin, agents, errors, flow_runs, flows, schedules, system
@@ -33,6 +34,23 @@ __all__ = ["site"]
 def test_info_needs_no_token(site: Site) -> None:
     assert system.info(Transport("http://testserver.local", "", site.http)).setup_required is False
     assert system.is_healthy(site.client)
+
+
+def test_a_client_of_a_later_release_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An agent, the SDK, and the command line alike; what needs no token answers, so that one can find out."""
+    monkeypatch.setattr("appliance.client.transport.VERSION", "99.1")
+    request = introduction("process", "early", [], 1, None, None)
+    calls = [
+        lambda: agents.enrol(site.client, request),
+        lambda: register(sum_flow, "p", transport=site.client, storage=Local()),
+    ]
+    for call in calls:
+        with pytest.raises(errors.Invalid, match=r"of release 99\.1, and the server of 0\.") as refused:
+            call()
+        assert refused.value.code == "newer_client"
+    assert system.info(site.client)
+    monkeypatch.undo()
+    assert agents.enrol(site.client, request).agent_id
 
 
 def test_registering_twice_is_one_version(site: Site) -> None:

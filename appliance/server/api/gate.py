@@ -22,7 +22,8 @@ from appliance.server.auth.callers import Caller, RequestCredentials, from_packa
 from appliance.server.auth.guards import Permission, require
 from appliance.server.db.reads import users
 from appliance.server.db.session import Database
-from appliance.server.errors import Forbidden, SetupRequired, Unauthenticated
+from appliance.server.domain import releases
+from appliance.server.errors import Forbidden, NewerClient, SetupRequired, Unauthenticated
 
 SAFE = frozenset({"GET", "HEAD"})
 SMALL_BODY = 128 * 1024
@@ -30,7 +31,7 @@ KEY_HEADER = "idempotency-key"
 
 
 class Gate:
-    """ASGI middleware around every route. It checks setup, credentials, permission, CSRF and content type, in this order."""
+    """ASGI middleware around every route. It checks the client's release, setup, credentials, permission, CSRF and content type, in this order."""
 
     def __init__(self, app: ASGIApp, database: Database) -> None:
         self.app = app
@@ -54,6 +55,8 @@ class Gate:
         await self.app(scope, receive, send)
 
     def _admit(self, permission: Permission, connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+        if refusal := releases.refusal(connection.headers.get("user-agent", "")):
+            raise NewerClient(refusal)
         caller = self._authorize(permission, request_credentials(connection, permission))
         _check_csrf(connection, caller)
         key = connection.headers.get(KEY_HEADER)
