@@ -62,6 +62,40 @@ def far_host(number: int) -> Iterator[tuple[list[str], str]]:
         yield inside, here
 
 
+@contextmanager
+def cut(number: int) -> Iterator[None]:
+    """Until the end of the block, the cable to a far host is out."""
+    _ip("link", "set", f"near{number}", "down")
+    try:
+        yield
+    finally:
+        _ip("link", "set", f"near{number}", "up")
+
+
+@contextmanager
+def loss(number: int, *, share: float) -> Iterator[None]:
+    """Until the end of the block, this share of the packets to a far host is lost, and none of those from there. Raises OSError or SubprocessError."""
+    some = [] if share == 1 else ["-m", "statistic", "--mode", "random", "--probability", str(share)]
+    rule = ["OUTPUT", "-o", f"near{number}", *some, "-j", "DROP"]
+    subprocess.run(["iptables", "-A", *rule], check=True, capture_output=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["iptables", "-D", *rule], check=True, capture_output=True)
+
+
+@contextmanager
+def bridge(name: str, address: str) -> Iterator[None]:
+    """A bridge of this machine, to which nothing is connected yet. Raises OSError or SubprocessError."""
+    _ip("link", "add", name, "type", "bridge")
+    try:
+        _ip("addr", "add", address, "dev", name)
+        _ip("link", "set", name, "up")
+        yield
+    finally:
+        _ip("link", "delete", name)
+
+
 def _ip(*arguments: str, prefix: list[str] | None = None) -> None:
     program = next((path for path in ("/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip") if Path(path).exists()), "ip")
     subprocess.run([*(prefix or []), program, *arguments], check=True, capture_output=True)

@@ -121,9 +121,10 @@ class ContainerWatch(Watch[LiveContainer]):
             self._is_away(error)
 
     def _is_away(self, error: Exception) -> None:
+        text = str(error) if isinstance(error, EngineAway) else f"The Docker engine answers with an error: {error}"
         if not self.problem and not self._closing.is_set():
-            _logger.warning("%s Runs that are active continue, and none is started.", error)
-        self.problem = str(error)
+            _logger.warning("%s Runs that are active continue, and none is started.", text)
+        self.problem = text
 
     def _settle(self, container: LiveContainer) -> None:
         if not container.start_requested.is_set():

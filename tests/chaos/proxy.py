@@ -1,27 +1,35 @@
-"""A TCP proxy on the loopback that misbehaves on request: cuts, delays, swallows answers (to all or to marked requests), or takes
-requests and says nothing."""
+"""A TCP proxy on the loopback that misbehaves on request: cuts, delays, swallows answers (to all or to marked requests), takes requests and
+says nothing, or answers each with 500."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import threading
 from contextlib import suppress
 
 PASS, CUT, DELAY, SWALLOW, HOLE, SWALLOW_MARKED = "pass", "cut", "delay", "swallow", "hole", "swallow marked"
 FAULTS = (CUT, DELAY, SWALLOW, HOLE)
+BROKEN = "broken"
 DELAY_SECONDS = 0.4
+_ERROR = (
+    b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: application/json\r\nContent-Length: 26\r\nConnection: close\r\n\r\n"
+    b'{"message":"out of order"}'
+)
 
 
 class Proxy:
-    """Listens on `port` and passes on to `target`, a port or the path of a socket, in a thread of its own. `mark` is what requests
+    """Listens on `port` of `host`, with `tls` if there is one, and passes on to `target`, a port or the path of a socket, in a thread of its own. `mark` is what requests
     contain whose answers are lost in mode SWALLOW_MARKED; `lost` counts them."""
 
-    def __init__(self, target: int | str, mark: bytes = b"") -> None:
-        self._target, self._mark = target, mark
-        self._listener = socket.create_server(("127.0.0.1", 0))
+    def __init__(
+        self, target: int | str, mark: bytes = b"", host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._target, self._mark, self._tls = target, mark, tls
+        self._listener = socket.create_server((host, 0))
         self.port: int = self._listener.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
         self.lost = 0
         self._mode = PASS
         self._open: set[asyncio.StreamWriter] = set()
@@ -46,12 +54,12 @@ class Proxy:
 
     def _switch(self, mode: str) -> None:
         self._mode, before = mode, self._mode
-        if mode == CUT or before in (SWALLOW, HOLE):
+        if mode in (CUT, BROKEN) or before in (SWALLOW, HOLE):
             for writer in list(self._open):
                 writer.transport.abort()
 
     async def _serve(self) -> None:
-        server = await asyncio.start_server(self._connected, sock=self._listener)
+        server = await asyncio.start_server(self._connected, sock=self._listener, ssl=self._tls)
         await self._stopped.wait()
         server.close()
         for writer in list(self._open):
@@ -66,7 +74,14 @@ class Proxy:
         try:
             if self._mode == CUT:
                 return
-            there_reader, there = await self._reach()
+            if self._mode == BROKEN:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(_ERROR)
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
+                return
+            there_reader, there = await self._reach(reader, writer)
             self._open.add(there)
             try:
                 back = asyncio.create_task(self._pump(there_reader, writer, None))
@@ -77,14 +92,17 @@ class Proxy:
                 self._stranded.discard(there)
                 self._marked.discard(writer)
                 there.transport.abort()
-        except OSError:
+        except (OSError, asyncio.IncompleteReadError):
             return  # either end is gone
         finally:
             self._open.discard(writer)
             self._stranded.discard(writer)
             writer.transport.abort()
 
-    async def _reach(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    async def _reach(
+        self, _reader: asyncio.StreamReader, _writer: asyncio.StreamWriter
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """A connection to where the one that has just been made is to lead."""
         if isinstance(self._target, str):
             return await asyncio.open_unix_connection(self._target)
         return await asyncio.open_connection("127.0.0.1", self._target)
@@ -107,3 +125,22 @@ class Proxy:
                 writer.write(content)
                 await writer.drain()
         writer.transport.abort()
+
+
+class ForwardProxy(Proxy):
+    """Passes on to wherever a client asks it to, by CONNECT. `asked` are these places."""
+
+    def __init__(self, host: str) -> None:
+        self.asked: list[str] = []
+        super().__init__(0, host=host)
+
+    async def _reach(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        method, place, *_ = (await reader.readuntil(b"\r\n\r\n")).decode().split()
+        assert method == "CONNECT"
+        self.asked.append(place)
+        host, _, port = place.rpartition(":")
+        opened = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        return opened

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
@@ -60,6 +60,9 @@ class AgentKind(ABC):
     keeps_lines: ClassVar[bool] = True
     """Whether an agent delivers all lines that a run had no time to send. If not, it delivers the last ones of the run's output."""
 
+    prefix: Sequence[str] = ()
+    """What stands before the command that starts an agent, if it is to run elsewhere."""
+
     def missing(self) -> str:
         """Why there is nothing to test with; empty if there is."""
         return ""
@@ -76,7 +79,7 @@ class AgentKind(ABC):
         return {}
 
     def environment(self) -> dict[str, str]:
-        """What an agent needs in its environment, beside the server's address, the token and the data directory."""
+        """What an agent needs in its environment, beside the server's address, the token and the data directory, or instead of them."""
         return {}
 
     @abstractmethod
@@ -113,11 +116,16 @@ class AgentProcess:
         """`crash_at`: a crash point at which it kills itself."""
         own = {"APPLIANCE_URL": self.server.url, "APPLIANCE_TOKEN": TOKEN, "APPLIANCE_DATA_DIR": str(self.folder)}
         armed = {"APPLIANCE_CRASH": f"{crash_at}:1:kill"} if crash_at else {}
-        options = ["--name", self.name, "--label", self.name, "--capacity", str(self.capacity)]
+        options = ["--name", self.name, "--label", self.name, "--slots", str(self.capacity)]
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "appliance", "agent", "start", *self.kind.arguments(self.server.url), *options],
-                env=clean_environment(**own, **armed, **self.kind.environment()),
+                [
+                    *self.kind.prefix,
+                    *(sys.executable, "-m", "appliance", "agent", "start"),
+                    *self.kind.arguments(self.server.url),
+                    *options,
+                ],
+                env=clean_environment(**{**own, **armed, **self.kind.environment()}),
                 stdout=log,
                 stderr=log,
             )
@@ -185,6 +193,11 @@ class Docker(AgentKind):
         "shopflows-1.0.dist-info/METADATA": "Metadata-Version: 2.1\nName: shopflows\nVersion: 1.0\n",
     }
     """A distribution that the image has beside the SDK."""
+
+    def __init__(self, host: str = "") -> None:
+        """`host`: the engine's address, if it is not that of this machine."""
+        self.host = host
+
     points = {
         "agent.claimed": 2,
         "agent.created": 2,
@@ -204,24 +217,27 @@ class Docker(AgentKind):
     def arguments(self, _url: str) -> list[str]:
         return ["docker", "--image", self.image, "--allow-image", "none:*", "--network", "host"]
 
+    def environment(self) -> dict[str, str]:
+        return {"DOCKER_HOST": self.host} if self.host else {}
+
     def inside(self, transport: Transport, name: str, folder: Path) -> Agent:
         rules = ContainerRules(image=self.image, network="host")
         return DockerAgent(transport, name=name, state_dir=folder, engine=Engine(), rules=rules)
 
     def running(self, agent: AgentProcess, run: UUID) -> list[str]:
-        return docker("ps", "--quiet", "--filter", f"label=appliance.run={run}").split()
+        return docker("ps", "--quiet", "--filter", f"label=appliance.run={run}", host=self.host).split()
 
     def kill(self, agent: AgentProcess, run: UUID) -> None:
-        docker("kill", *self.running(agent, run))
+        docker("kill", *self.running(agent, run), host=self.host)
 
     def wait(self, agent: AgentProcess, run: UUID) -> None:
         for container in self.running(agent, run):
             with suppress(subprocess.CalledProcessError):  # it is removed already
-                docker("wait", container)
+                docker("wait", container, host=self.host)
 
     def left(self, server: LiveServer, name: str) -> list[str]:
         own = ("--filter", f"label=appliance.site={server.url}", "--filter", f"label=appliance.agent={name}")
-        return docker("ps", "--all", "--quiet", *own).split()
+        return docker("ps", "--all", "--quiet", *own, host=self.host).split()
 
 
 class Kubernetes(AgentKind):
@@ -299,9 +315,10 @@ class Kubernetes(AgentKind):
         return url.replace("127.0.0.1", os.environ.get("APPLIANCE_TEST_HOST", "0.0.0.0"))
 
 
-def docker(*arguments: str) -> str:
-    """What the engine's command line answers. Raises CalledProcessError."""
-    return subprocess.run(["docker", *arguments], capture_output=True, text=True, check=True, timeout=60).stdout.strip()
+def docker(*arguments: str, host: str = "") -> str:
+    """What the command line of an engine answers. Raises CalledProcessError."""
+    command = ["docker", *(["--host", host] if host else []), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.strip()
 
 
 KINDS: tuple[AgentKind, ...] = (Process(), Docker(), Kubernetes())

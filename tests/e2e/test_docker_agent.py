@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from appliance.client import flow_runs
+from appliance.client import agents, flow_runs
 from appliance.kit import clock
 from appliance.packaging.discover import flows_in
 from appliance.packaging.register import register
 from appliance.packaging.site_store import SiteStore
-from tests import docker_images
+from appliance.protocol.flow_runs import CreateFlowRun
+from tests import docker_images, networks
+from tests.chaos.proxy import BROKEN, DELAY, PASS, Proxy
 from tests.conformance.agent_kinds import AgentProcess, Docker, docker
+from tests.e2e.appliance_process import until
 from tests.integration.live import LiveServer
 
 pytestmark = [
@@ -165,3 +172,121 @@ def test_each_bad_end_has_its_sentence(server: LiveServer, agent: AgentProcess) 
     eaten = server.until(made["eats"], lambda view: view.peak_memory is not None)
     assert eaten.peak_memory == 96 * 1024**2
     assert any("The last lines" in line and "last words" in line for line in lines(server, made["leaves"]))
+
+
+def test_an_engine_that_answers_with_errors_or_late_fails_no_run(server: LiveServer, tmp_path: Path) -> None:
+    between = Proxy("/var/run/docker.sock")
+    agent = AgentProcess(Docker(f"tcp://127.0.0.1:{between.port}"), server, tmp_path / "agent", "far-engine").start()
+    try:
+        going = create(server, agent, "waits")
+        at_work(server, going)
+        between.set(BROKEN)
+        until("the agent has noticed", lambda: "answers with an error: Out of order" in problems(server, agent.name))
+        held = create(server, agent, "looks")
+        between.set(DELAY)
+        assert server.ended(held).state == "Success", lines(server, held)
+        assert flow_runs.get(server.client, going).state == "Running"
+        flow_runs.cancel(server.client, going)
+        assert server.ended(going).state == "Cancelled"
+        between.set(PASS)
+        until("the containers are gone", lambda: not Docker().left(server, agent.name))
+    finally:
+        agent.stop()
+        between.close()
+
+
+def create(server: LiveServer, agent: AgentProcess, flow: str) -> UUID:
+    return flow_runs.create(server.client, CreateFlowRun(project="p", flow=flow, labels=[agent.name])).id
+
+
+def problems(server: LiveServer, name: str) -> str:
+    """What an agent says that is wrong with it."""
+    return str([one["problems"] for one in agents.listed(server.client) if one["name"] == name])
+
+
+BRIDGE = "appliance-test"
+"""With none, the engine would remove the bridge of the machine's other engine."""
+
+
+class OwnEngine:
+    """A Docker engine of the test's own, which can be restarted."""
+
+    def __init__(self, folder: Path, keeps_containers: bool) -> None:
+        self.folder, self.host = folder, f"unix://{folder}/engine.sock"
+        places = [
+            "--data-root",
+            str(folder / "data"),
+            "--exec-root",
+            str(folder / "exec"),
+            "--pidfile",
+            str(folder / "pid"),
+        ]
+        quiet = ["--iptables=false", "--ip-masq=false", "--containerd-namespace", "appliance-test"]
+        restore = ["--live-restore"] if keeps_containers else []
+        self._command = ["dockerd", "--bridge", BRIDGE, "--host", self.host, *places, *quiet, *restore]
+
+    def start(self) -> None:
+        """Raises OSError or CalledProcessError, if this machine permits no second engine."""
+        with (self.folder / "engine.log").open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
+        until("the engine answers", lambda: self._process.poll() is not None or self._answers(), 60)
+        docker("info", host=self.host)
+
+    def _answers(self) -> bool:
+        return subprocess.run(["docker", "--host", self.host, "info"], capture_output=True, check=False).returncode == 0
+
+    def stop(self) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+
+
+@pytest.fixture(params=[True, False], ids=["containers survive", "containers are stopped"])
+def own_engine(request: pytest.FixtureRequest) -> Iterator[OwnEngine]:
+    folder = Path(tempfile.mkdtemp(prefix="engine-"))  # the path of a socket must be short
+    engine = OwnEngine(folder, keeps_containers=request.param)
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        try:
+            stack.enter_context(networks.bridge(BRIDGE, "10.78.0.1/24"))
+            engine.start()
+        except (OSError, subprocess.SubprocessError, AssertionError):
+            pytest.skip("this machine permits no second Docker engine")
+        yield engine
+        left = docker("ps", "--all", "--quiet", host=engine.host).split()
+        if left:
+            docker("rm", "--force", *left, host=engine.host)
+        engine.stop()
+        for mount in Path("/proc/mounts").read_text().splitlines():
+            if mount.split()[1].startswith(f"{folder}/"):
+                subprocess.run(["umount", "--lazy", mount.split()[1]], check=False)
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_the_engine_is_restarted_under_a_running_container(
+    request: pytest.FixtureRequest, server: LiveServer, own_engine: OwnEngine, tmp_path: Path
+) -> None:
+    """Where the engine lets containers live, nothing happens to the run. Where it stops them, the run says so in a sentence."""
+    with subprocess.Popen(["docker", "save", Docker.image], stdout=subprocess.PIPE) as saved:
+        subprocess.run(
+            ["docker", "--host", own_engine.host, "load"], stdin=saved.stdout, check=True, capture_output=True
+        )
+    agent = AgentProcess(Docker(own_engine.host), server, tmp_path / "agent", "own-engine").start()
+    try:
+        run = create(server, agent, "waits")
+        at_work(server, run)
+        own_engine.stop()
+        own_engine.start()
+        survives = "survive" in request.node.name
+        if survives:
+            after = create(server, agent, "looks")
+            assert server.ended(after).state == "Success", lines(server, after)
+            assert flow_runs.get(server.client, run).state == "Running"
+            flow_runs.cancel(server.client, run)
+        ended = server.ended(run)
+        print(ended.state, ended.state_message)
+        assert ended.attempt == 1 and ended.state == "Cancelled"
+        assert survives or ended.state_message == "Cancelled: the process was asked to stop."
+        until("the containers are gone", lambda: not agent.kind.left(server, agent.name), 60)
+    finally:
+        agent.stop()

@@ -107,7 +107,7 @@ def test_limits_are_those_of_the_run_or_else_of_the_agent() -> None:
     assert (default["mem_limit"], default["nano_cpus"], default["pids_limit"]) == (2 * 1024**3, 2_000_000_000, 512)
     assert containers.networks_of(asked, RULES) == ["flows-1"]
     assert containers.networks_of(silent, RULES) == ["inner"]
-    assert default["security_opt"] == ["no-new-privileges"]
+    assert (default["security_opt"], default["cap_drop"]) == (["no-new-privileges"], ["NET_RAW"])
     assert not {"privileged", "cap_add", "devices", "pid_mode"} & set(default)
     assert [memory_in(amount) for amount in ("10", "10b", "1.5k", "2G")] == [10, 10, 1536, 2 * 1024**3]
 
