@@ -56,6 +56,7 @@ def parts(seconds: float, seeds: int) -> list[Part]:
             for database, options in (("SQLite", ()), ("Postgres", ("--postgres",)))
         ),
         _module("an outage of ten minutes", "tests.chaos.outage", "verdict: .*"),
+        _module("ten thousand claims", "tests.chaos.claims", "verdict: .*"),
         _module("kills at single writes", "tests.chaos.writes", r"killed at .*|not run: .*", "--points", "200"),
     ]
 

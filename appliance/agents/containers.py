@@ -91,7 +91,9 @@ def limits(config: DockerDocument, rules: ContainerRules) -> dict[str, Any]:
         "pids_limit": config.pids or rules.pids,
         "gpus": config.gpus,
         "security_opt": ["no-new-privileges"],
-        "cap_drop": ["NET_RAW"],  # with it, root in a container could read what others of its network send, such as their tokens
+        "cap_drop": [
+            "NET_RAW"
+        ],  # with it, root in a container could read what others of its network send, such as their tokens
         "extra_hosts": None if LOCAL_ADDRESS in networks else {HOST_NAME: "host-gateway"},
         "log_config": {"Type": "json-file", "Config": _OUTPUT_LIMITS},
     }

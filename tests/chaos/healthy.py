@@ -24,7 +24,7 @@ from tests.chaos import proxy
 from tests.chaos.faults import Postgres
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.run import check_deaths
-from tests.chaos.site import NAMES, SERVICES, Site
+from tests.chaos.site import AGENTS, NAMES, SERVICES, Site
 from tests.e2e.appliance_process import TOKEN, until
 
 HOUR = 3600.0
@@ -75,7 +75,7 @@ FAULTS: dict[str, Fault] = {
     "all clocks are an hour ahead": lambda site: wrong(site, HOUR, "server", "services"),
     "all clocks are an hour behind": lambda site: wrong(site, -HOUR, "server", "services"),
     "the services stand still": lambda site: still(site, *SERVICES),
-    "the agent stands still": lambda site: still(site, "agent"),
+    "the agents stand still": lambda site: still(site, *AGENTS),
     "agent and runs reach nobody": cut_off,
     "the services' clock is an hour ahead": lambda site: wrong(site, HOUR, "services"),
     "the services' clock is an hour behind": lambda site: wrong(site, -HOUR, "services"),

@@ -13,6 +13,7 @@ from uuid import UUID
 from appliance.client import flow_runs
 from appliance.client.errors import ClientError, Conflict, Invalid, NotFound
 from appliance.client.transport import Transport, path
+from appliance.kit import clock
 from appliance.protocol.flow_runs import ChangeFlowRun, CreateFlowRun, FlowRunView
 from tests.chaos.journal import Journal
 from tests.e2e.appliance_process import TOKEN
@@ -48,9 +49,8 @@ class Load(threading.Thread):
         """After the faults: no more new requests, and every one that was not answered is sent until it is."""
         self._over.set()
         self.join(90)
-        for _ in range(200):
-            if not self._unanswered:
-                break
+        deadline = clock.monotonic() + 90
+        while self._unanswered and clock.monotonic() < deadline:
             self._try(*self._unanswered.pop(0))
             threading.Event().wait(0.05)
         assert not self._unanswered, "requests are still not answered"

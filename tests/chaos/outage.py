@@ -67,6 +67,7 @@ def outage(
         until("all is there", lambda: _is_there(database, made, lines), 10 * CAUGHT_UP)
         verdict = Verdict()
         verdict.counts["seconds until all was there"] = round(time.monotonic() - began)
+        verdict.counts["CPU seconds of the server until then"] = round(site.cpu_seconds("server"))
         verdict.counts["seconds of the server's start"] = round(began - back)
         if time.monotonic() - began > CAUGHT_UP:
             verdict.broken("P10", f"only {time.monotonic() - began:.0f} s after the return, all was there")

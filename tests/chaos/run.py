@@ -31,7 +31,7 @@ from tests import process_guard
 from tests.chaos.faults import HOURS, Faults, Postgres, SmallDisk
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.load import Load
-from tests.chaos.site import Site
+from tests.chaos.site import AGENTS, Site
 from tests.e2e.appliance_process import TOKEN
 
 QUIET = NOTICED_WITHIN = 180.0
@@ -119,7 +119,7 @@ def _come_to_rest(site: Site, outcome: Outcome) -> None:
     deadline = time.monotonic() + 60
     while site.runs() and time.monotonic() < deadline:
         time.sleep(0.2)
-    for name in ("agent", "server"):
+    for name in (*AGENTS, "server"):
         _stop(site, name, outcome)
     api.close()
 

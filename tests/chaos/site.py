@@ -1,4 +1,4 @@
-"""The site under test: server, two services processes and a process agent, each started and ended on its own, over two proxies."""
+"""The site under test: server, two services processes and two process agents of one name, each started and ended on its own, over two proxies."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from appliance.client import system
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport
 from appliance.server.db.session import Database
+from tests.bench import processes
 from tests.chaos import stepped
 from tests.chaos.proxy import Proxy
 from tests.e2e.appliance_process import TOKEN, clean_environment, free_port, until
@@ -30,7 +31,9 @@ SETTINGS = {  # everything happens sooner than in production, in the same propor
     "APPLIANCE_HEARTBEAT_INTERVAL": "2",
 }
 SERVICES = ("services-1", "services-2")
-NAMES = ("server", *SERVICES, "agent")
+AGENTS = ("agent", "agent-2")
+"""Under one name and with one token."""
+NAMES = ("server", *SERVICES, *AGENTS)
 
 
 class Site:
@@ -103,6 +106,10 @@ class Site:
     def signal(self, name: str, number: signal.Signals) -> None:
         self._processes[name].send_signal(number)
 
+    def cpu_seconds(self, name: str) -> float:
+        """What it has used since its start, with the processes that it has started."""
+        return processes.cpu_seconds(processes.tree(self._processes[name].pid))
+
     def set_clock(self, name: str, ahead: float) -> None:
         """Have the wall clock of the server, or of both services, be wrong by so many seconds."""
         stepped.move(self._offset(name), ahead)
@@ -115,7 +122,7 @@ class Site:
     def runs(self) -> dict[str, int]:
         """The processes of runs that are alive, by run id, as the agent has recorded them."""
         found = {}
-        for job in self.directory.glob("agent/runs/*/job.json"):
+        for job in self.directory.glob("agent*/runs/*/job.json"):
             with suppress(OSError, ValueError):
                 known = json.loads(job.read_text())
                 if known["born"] and process_identity(known["pid"]) == known["born"]:
@@ -139,8 +146,8 @@ class Site:
         return Database(self.database_url)
 
     def _command(self, name: str) -> list[str]:
-        if name == "agent":
-            state = ["--state-dir", str(self.directory / "agent"), "--slots", str(self._capacity)]
+        if name in AGENTS:
+            state = ["--state-dir", str(self.directory / name), "--slots", str(self._capacity)]
             return ["-m", "appliance", "agent", "start", "process", "--name", "chaos", *state]
         command = name.partition("-")[0]
         return ["-m", "tests.chaos.stepped", str(self._offset(command)), command]
@@ -149,7 +156,7 @@ class Site:
         return self.directory / f"clock-of-{name}"
 
     def _environment(self, name: str) -> dict[str, str]:
-        if name != "agent":
+        if name not in AGENTS:
             return self._environ
         return clean_environment(
             APPLIANCE_URL=self.agents.url, APPLIANCE_TOKEN=self._agent_token, CHAOS_LEDGER=str(self.ledger),
