@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from appliance.agents.attempts import recorded_usage
-from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused, engine_errors
 from appliance.agents.live_attempts import LiveAttempt, Watch
-from appliance.agents.usage import UNKNOWN, Usage
+from appliance.agents.usage import UNKNOWN, Usage, of_stats
 from appliance.kit.backoff import delays
+from appliance.packaging.docker_engine import Engine, EngineAway, EngineRefused, engine_errors
 
 PATROL = 15.0
 """Seconds after which all containers are looked at, in case that an event was lost."""
@@ -29,7 +29,7 @@ class LiveContainer(LiveAttempt):
 
     def sample(self, engine: Engine) -> None:
         """Note what it has used so far, in case that it is killed, and can't say so itself."""
-        now = engine.usage(self.id)
+        now = of_stats(engine.stats(self.id))
         if now is not None:
             self.sampled = Usage(now.cpu_seconds, max(now.peak_memory or 0, self.sampled.peak_memory or 0))
 

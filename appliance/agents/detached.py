@@ -10,15 +10,17 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from appliance.agents.agent import WAIT, Agent, Lacking, StartFailed, system_error
 from appliance.agents.attempts import AttemptRecord, AttemptStore, exit_report
 from appliance.agents.code_cache import CodeCache
 from appliance.agents.exit_reports import ExitReports
-from appliance.agents.live_attempts import L, PlaceAway, PlaceRefused, Watch
+from appliance.agents.live_attempts import L, Watch
 from appliance.agents.preparation import Preparations, Prepared, RunAccess
 from appliance.agents.run_files import cancellation
 from appliance.agents.run_keys import RunKeys
@@ -26,15 +28,17 @@ from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.kit import crash, environment_names
 from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
+from appliance.kit.places import PlaceAway, PlaceRefused
 from appliance.packaging.loading import usable
 from appliance.protocol import run_config as run_configs
 from appliance.protocol import storage as storages
 from appliance.protocol.agents import Enrolled, Held, Provided, Work
-from appliance.protocol.run_config import RunConfigDocument
+from appliance.protocol.image_code import DockerCode
+from appliance.protocol.run_config import DockerDocument, KubernetesDocument, RunConfigDocument
 
 TAIL = 20
 """Lines of output that are kept of an attempt that failed."""
-C = TypeVar("C", bound=RunConfigDocument)
+C = TypeVar("C", DockerDocument, KubernetesDocument)
 _logger = logging.getLogger("appliance.agent")
 
 
@@ -90,7 +94,7 @@ class DetachedAgent(Agent, Generic[L, C]):
         self._attempts = AttemptStore(state_dir, key)
         self.projects = list(projects)
         self.env_names: Sequence[str] = env_names
-        self.storages = [name for name in usable() if name != "local"]
+        self.storages = sorted({*usable(), "docker"} - {"local"})
         self._url = server_url or transport.url
         self._settings = {
             **(run_environ or {}),
@@ -193,10 +197,9 @@ class DetachedAgent(Agent, Generic[L, C]):
     def start(self, work: Work) -> None:
         """Raises StartFailed, Lacking, or NotStarted."""
         try:
-            config = self._config(work)
-            is_here = isinstance(storages.decode(work.storage), storages.LocalCode) or storages.repository_here(
-                work.storage
-            )
+            code = storages.decode(work.storage)
+            config = self._config(work, code)
+            is_here = isinstance(code, storages.LocalCode) or storages.repository_here(work.storage)
         except ValueError as error:  # from a server that checks less, or doesn't check
             raise StartFailed(str(error)) from error
         if is_here:
@@ -253,16 +256,22 @@ class DetachedAgent(Agent, Generic[L, C]):
 
     # --- for subclasses
 
-    def _config(self, work: Work) -> C:
-        """A run config that any agent can start says nothing of containers or jobs. Raises ValueError for one of other agents."""
+    def _config(self, work: Work, code: storages.Code) -> C:
+        """A run config that any agent can start says nothing of containers or jobs; code in an image says which image. Raises ValueError for one of
+        other agents."""
         config = run_configs.decode(work.run_config)
-        if isinstance(config, self.document):
-            return config
-        if type(config) is not RunConfigDocument:
+        if type(config) is RunConfigDocument:
+            config = self.document(
+                env=config.env, labels=config.labels, working_dir=config.working_dir, run_timeout=config.run_timeout
+            )
+        if not isinstance(config, self.document):
             raise ValueError(f"This agent starts {self.noun}s, and the run config is for another kind of agent.")
-        return self.document(
-            env=config.env, labels=config.labels, working_dir=config.working_dir, run_timeout=config.run_timeout
-        )
+        if not isinstance(code, DockerCode):
+            return config
+        if problem := code.image_problem(config.image):
+            raise ValueError(problem)
+        folder = config.working_dir or str(PurePosixPath(code.folder, code.path).parent)
+        return replace(config, image=code.pinned, working_dir=folder)
 
     def _start_live(self, work: Work, live: L) -> None:
         try:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from appliance.agents import attempt_environment, containers
 from appliance.agents.agent import Lacking, NotStarted, StartFailed
 from appliance.agents.attempts import OUTPUT, AttemptRecord, exit_report, write
 from appliance.agents.container_rules import ContainerRules
 from appliance.agents.container_watch import ContainerWatch, LiveContainer
 from appliance.agents.detached import TAIL, DetachedAgent, PreparedAttempt
-from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused
 from appliance.agents.preparation import RunAccess
 from appliance.agents.run_files import STOP_FILE, USAGE_FILE
 from appliance.client.transport import Transport
@@ -23,8 +24,10 @@ from appliance.core import secrets
 from appliance.engine.output.streams import BOTH
 from appliance.engine.tracked.spool import FILE_NAME
 from appliance.kit import crash
+from appliance.packaging.docker_engine import Engine, EngineAway, EngineRefused
 from appliance.protocol import storage as storages
 from appliance.protocol.agents import Work
+from appliance.protocol.image_code import DockerCode
 from appliance.protocol.run_config import DockerDocument
 
 _logger = logging.getLogger("appliance.agent")
@@ -48,12 +51,17 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
         self._watch = ContainerWatch(engine, self._own, self._on_end, self.changed.set)
 
     def prepare(self, work: Work, access: RunAccess) -> PreparedAttempt:
-        config = self._config(work)
+        registered = storages.decode(work.storage)
+        config = self._config(work, registered)
         is_fetched = storages.is_fetched(work.storage)
         code, local_place = self._code.obtain(work.storage, access) if is_fetched else (None, None)
         place = containers.inside(local_place, code) if local_place is not None and code is not None else None
         try:
-            self._obtain_image(config, access)
+            if isinstance(registered, DockerCode) and not registered.digest:
+                self._find_image(registered)
+                config = replace(config, image=registered.id)
+            else:
+                self._obtain_image(config, access)
             container = self._create(work, config, code, place)
         except EngineAway as error:
             raise NotStarted(str(error)) from error
@@ -83,6 +91,16 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
         except EngineRefused as error:
             raise Lacking(f"Image {image} could not be pulled: {error}") from error
 
+    def _find_image(self, code: DockerCode) -> None:
+        """The image of a flow that was pushed nowhere. Raises Lacking unless it is there under its name, which the rules have allowed."""
+        facts = self._engine.image(code.image)
+        if facts is None or facts["Id"] != code.id:
+            what = "is not on the machine of" if facts is None else "is not the one that was registered, at"
+            raise Lacking(
+                f"Image {code.image} {what} agent {self._name}: bring it there with `appliance image export` and `appliance image import`, and resume "
+                "the run."
+            )
+
     def _create(self, work: Work, config: DockerDocument, code: Path | None, place: dict[str, Any] | None) -> str:
         """Raises NotStarted, EngineAway or EngineRefused."""
         options = containers.configuration(work, config, self._rules, self._own, place)
@@ -93,7 +111,7 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
             **self._settings,
             **config.env,
             **attempt_environment.variables(work, self._url, containers.RUN_DIR, self._run_keys, hidden=True),
-            **({} if place is None else {"APPLIANCE_RUN_CODE_DIR": str(containers.CODE_DIR)}),
+            **({} if code is None else {"APPLIANCE_RUN_CODE_DIR": str(containers.CODE_DIR)}),
         }
         try:
             container = self._engine.create(

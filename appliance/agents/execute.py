@@ -324,7 +324,8 @@ def _load(
                 wait=stopping.wait,
             )
             storage = own_code.obtain(storage, assignment.directory, assignment.handed, access)
-    sys.argv = [str(storage.get("path", ""))]  # as if the file had been run
+    path = storage.get("path", "")
+    sys.argv = [str(Path(storage.get("folder", ""), path)) if path else ""]  # as if the file had been run
     sys.modules["__main__"] = importlib.import_module(flow_file.MAIN)
     runner = TrackedFlowRunner(
         load_flow(storage),

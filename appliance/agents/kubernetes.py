@@ -33,6 +33,7 @@ from appliance.core import secrets
 from appliance.kit import clock, crash
 from appliance.kit.backoff import delays
 from appliance.packaging import archive
+from appliance.protocol import storage as storages
 from appliance.protocol.agents import AgentReport, CodeGone, InfrastructureLog, Work
 from appliance.protocol.run_config import KubernetesDocument
 
@@ -69,7 +70,7 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
         )
 
     def prepare(self, work: Work, access: RunAccess) -> PreparedAttempt:
-        config = self._config(work)
+        config = self._config(work, storages.decode(work.storage))
         files = self._files(work, config, access)
         try:
             job = self._create(jobs.job(work, config, self._rules, self._own, self._grace), access)

@@ -19,7 +19,7 @@ from kubernetes import config as configs
 from kubernetes.client import Configuration
 from kubernetes.client.rest import RESTClientObject
 
-from appliance.agents.live_attempts import PlaceAway, PlaceRefused
+from appliance.kit.places import PlaceAway, PlaceRefused
 
 TIMEOUT = 30.0
 """Seconds without a byte of an answer."""

@@ -12,18 +12,6 @@ from typing import Generic, TypeVar
 from appliance.agents.attempts import AttemptRecord
 
 
-class PlaceAway(Exception):
-    """The place can't be reached, or doesn't answer. The message is a sentence."""
-
-
-class PlaceRefused(Exception):
-    """The place has refused a request. The message is what it said, as a sentence; `status` is that of HTTP."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
-
-
 @dataclass(eq=False)
 class LiveAttempt:
     """An attempt from just before its start to its end. `start_requested`: the place was asked to start it; `doubt`: why it is unknown whether the

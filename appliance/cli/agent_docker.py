@@ -97,9 +97,9 @@ def docker(
     from appliance.agents.container_rules import ContainerRules
     from appliance.agents.detached import AlreadyRunning
     from appliance.agents.docker import DockerAgent
-    from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused
     from appliance.agents.introduction import names_in
     from appliance.agents.sealed_tokens import key_of
+    from appliance.packaging.docker_engine import Engine, EngineAway, EngineRefused
 
     settings = config.load(agent_env_names=",".join(env_names) or None)
     logs.configure(settings.log_level, settings.log_format)

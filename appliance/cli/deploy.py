@@ -64,6 +64,8 @@ def deploy(path: Path, project: str | None, dry_run: bool, yes: bool, json_outpu
         confirm(yes, f"\nDeploy this to {transport.url}?")
     elif not json_output:
         echo("Nothing changes.")
+    ready = plans.build_images(ready, problems)
+    _refuse(problems)
     plans.register_all(transport, ready, problems, json_output, quiet=not changes, store=store)
     plans.print_problems(problems)
     return 1 if problems else 0

@@ -20,7 +20,7 @@ from appliance.packaging.discover import Search
 from appliance.packaging.site_store import SiteStore
 from appliance.protocol import storage as storages
 from appliance.protocol.code_places import ModuleCode
-from appliance.protocol.fetched_code import FetchedCode, module_of
+from appliance.protocol.fetched_code import CodeTree, module_of
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.run_config import said
 from appliance.protocol.schedules import ScheduleNews
@@ -40,6 +40,11 @@ def new_search() -> Search:
 def store_of(transport: Transport, project: str) -> SiteStore:
     """The store of the server, which tells on stderr what happens."""
     return SiteStore(transport, project, lambda sentence: echo(sentence, err=True))
+
+
+def build_images(ready: Sequence[Prepared], problems: list[str]) -> list[Prepared]:
+    """The registrations whose images are built and checked. The steps go to stderr."""
+    return deployment.built(ready, lambda sentence: echo(sentence, err=True), problems)
 
 
 def print_problems(problems: Sequence[str]) -> None:
@@ -130,6 +135,7 @@ def plan_json(plan: Planned) -> dict[str, Any]:
         "other_schedules": [{"id": one["id"], "description": one["description"]} for one in plan.others],
         "opens": plan.opens or None,
         "storage": request.storage.get("type"),
+        "image": request.storage.get("image"),
         "sends": plan.upload,
     }
 
@@ -167,7 +173,7 @@ def _module(storage: dict[str, Any]) -> str | None:
     code = storages.decode(storage)
     if isinstance(code, ModuleCode):
         return code.module
-    if isinstance(code, FetchedCode):
+    if isinstance(code, CodeTree):
         return module_of(code.path, code.module, code.files)
     return FlowFile.of(Path(code.path), code.module).name if code.path else None
 
@@ -185,6 +191,9 @@ def _content(plan: Planned) -> Iterator[str]:
         yield f"with {', '.join(files[:_MOST_FILES])}{more}"
     if storages.is_fetched(storage):
         yield f"code {_place(storage)}{f', {plan.upload:,} bytes to send' if plan.upload else ''}"
+    if "image" in storage:
+        in_image = plan.prepared.in_image
+        yield f"image {storage['image']}{', to be built' if in_image is not None and not in_image.image.pin.id else ''}"
     for name, reason in plan.prepared.left_out.items():
         yield f"without {name}: {reason}"
     if request.labels:

@@ -73,6 +73,7 @@ def register(
         if json_output:
             print_json([plans.plan_json(plan) for plan in planned])
     else:
+        ready = plans.build_images(ready, problems)
         plans.register_all(transport, ready, problems, json_output, store=store)
     plans.print_problems(problems)
     return 1 if problems else 0

@@ -48,6 +48,7 @@ COMMANDS = {
     "limit": "appliance.cli.limit:limit",
     "secret": "appliance.cli.secret:secret",
     "bundle": "appliance.cli.bundle:bundle",
+    "image": "appliance.cli.image:image",
     "result": "appliance.cli.result:result",
     "backup": "appliance.cli.backup:backup",
     "doctor": "appliance.cli.doctor:doctor",

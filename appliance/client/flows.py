@@ -64,6 +64,17 @@ def versions(transport: Transport, flow_id: UUID, limit: int = PAGE) -> list[dic
     return transport.get(path("flows", flow_id, "versions"), Page, {"limit": min(limit, PAGE)}).items
 
 
+def each_version(transport: Transport, flow_id: UUID) -> Iterator[dict[str, Any]]:
+    """All versions of a flow, newest first, page by page."""
+    after = None
+    while True:
+        page = transport.get(path("flows", flow_id, "versions"), Page, {"limit": PAGE, "after": after})
+        yield from page.items
+        after = page.next
+        if after is None:
+            return
+
+
 def compare(transport: Transport, flow_id: UUID, before: int, after: int) -> VersionComparison:
     """What differs between two versions of a flow."""
     return transport.get(path("flows", flow_id, "versions", before, "compare", after), VersionComparison)

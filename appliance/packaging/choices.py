@@ -9,6 +9,7 @@ from typing import Any
 
 from appliance.kit.option_names import refuse_unknown
 from appliance.packaging.bundle import Bundle
+from appliance.packaging.docker import Docker
 from appliance.packaging.git import Git
 from appliance.packaging.http import Http
 from appliance.packaging.module import Module
@@ -25,6 +26,7 @@ CHOICES: Mapping[str, Callable[..., Any]] = {
     "object_store": ObjectStore,
     "sftp": Sftp,
     "http": Http,
+    "docker": Docker,
 }
 _EXAMPLE = '{ type = "git", url = "https://host/path" }'
 

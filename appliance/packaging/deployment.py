@@ -18,6 +18,7 @@ from appliance.kit.errors import ApplianceError
 from appliance.packaging import local_agent, project_file, register, result_places, sources
 from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.discover import Pair, Search
+from appliance.packaging.docker import DockerStorage, Say, share
 from appliance.packaging.placed import PlacedStorage
 from appliance.packaging.project_file import Declared, ProjectFile
 from appliance.packaging.site_store import SiteStore
@@ -34,6 +35,7 @@ class Prepared:
     left_out: Mapping[str, str] = field(default_factory=dict)
     bundle: BundleStorage | None = None
     placed: PlacedStorage | None = None
+    in_image: DockerStorage | None = None
     warnings: Sequence[str] = ()
 
 
@@ -63,20 +65,35 @@ def prepare(
     are wanted. Raises ClientError if it has to be asked and can't be."""
     registrations = []
     places: dict[str, str] = {}
+
+    def note(error: Exception) -> None:
+        if str(error) not in problems:  # it may have been met where the tables were read
+            problems.append(str(error))
+
+    found = []
     for flow, storage in pairs:
         try:
-            place = register.place_of(flow, None, storage, store)
-            request = register.registration(flow, project, storage=place, **options)
+            found.append((flow, storage, register.place_of(flow, None, storage, store)))
         except ClientError:
             raise
         except (ApplianceError, TypeError, ValueError) as error:
-            if str(error) not in problems:  # it may have been met where the tables were read
-                problems.append(str(error))
+            note(error)
+    share((place for _, _, place in found), project)
+    for flow, storage, place in found:
+        try:
+            request = register.registration(flow, project, storage=place, **options)
+        except (ApplianceError, TypeError, ValueError) as error:
+            note(error)
             continue
-        bundle = place if isinstance(place, BundleStorage) else None
-        placed = place if isinstance(place, PlacedStorage) else None
         registrations.append(
-            Prepared(request, storage.sources.left_out, bundle, placed, result_places.warnings_of(flow, places))
+            Prepared(
+                request,
+                storage.sources.left_out,
+                place if isinstance(place, BundleStorage) else None,
+                place if isinstance(place, PlacedStorage) else None,
+                place if isinstance(place, DockerStorage) else None,
+                result_places.warnings_of(flow, places),
+            )
         )
     return registrations
 
@@ -134,6 +151,26 @@ def plan(
         plans.append(Planned(one, preview, opens=preview.closed_folder, upload=upload))
     others = _schedules_of_people(transport, plans)
     return [replace(one, others=others.get(str(one.preview.flow_id), ())) for one in plans]
+
+
+def built(registrations: Sequence[Prepared], say: Say, problems: list[str]) -> list[Prepared]:
+    """The registrations whose code is where agents take it from, after the images of those that need one were built; of an image that isn't as it
+    should be, a problem."""
+    ready, failed = [], set()
+    for one in registrations:
+        if one.in_image is not None:
+            image = one.in_image.image
+            if image in failed:
+                continue
+            try:
+                image.build(say)
+            except FlowBuildError as error:
+                failed.add(image)
+                problems.append(str(error))
+                continue
+            one = replace(one, request=register.pinned(one.request, one.in_image.describe()))
+        ready.append(one)
+    return ready
 
 
 def send(transport: Transport, one: Prepared, store: SiteStore | None = None) -> Registered:

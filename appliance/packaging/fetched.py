@@ -12,7 +12,7 @@ import msgspec
 from appliance.core import flow_source
 from appliance.packaging.storage import CodeMissing
 from appliance.protocol import storage as storages
-from appliance.protocol.fetched_code import FetchedCode, root_of
+from appliance.protocol.fetched_code import CodeTree, FetchedCode, root_of
 
 
 def check(document: dict[str, Any], folder: Path) -> None:
@@ -37,7 +37,7 @@ def local_document(document: dict[str, Any], folder: Path) -> dict[str, Any]:
     return placed(_decoded(document), folder)
 
 
-def placed(code: FetchedCode, folder: Path) -> dict[str, Any]:
+def placed(code: CodeTree, folder: Path) -> dict[str, Any]:
     """The same, for a document that was decoded."""
     folder = folder.resolve()
     root = root_of(code.path, code.module, code.files)

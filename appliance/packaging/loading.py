@@ -11,6 +11,7 @@ from appliance.packaging import fetched, git_program, sealing
 from appliance.packaging.bundle import BundleStorage
 from appliance.packaging.git import Git
 from appliance.packaging.http import Http
+from appliance.packaging.in_image import InImage
 from appliance.packaging.local import LocalStorage
 from appliance.packaging.module import Module
 from appliance.packaging.object_stores import ObjectStore
@@ -21,7 +22,7 @@ from appliance.protocol.storage import SEALED
 if TYPE_CHECKING:
     from appliance.core.flow import Flow
 
-STORAGES: Mapping[str, type[Installed]] = {"local": LocalStorage, "module": Module}
+STORAGES: Mapping[str, type[Installed]] = {"local": LocalStorage, "module": Module, "docker": InImage}
 """Those whose code is there already, by the `type` of the documents that describe them."""
 FETCHED: dict[str, type[FetchedStorage]] = {
     "bundle": BundleStorage,
@@ -34,8 +35,10 @@ FETCHED: dict[str, type[FetchedStorage]] = {
 
 
 def usable() -> list[str]:
-    """The storages for which this machine has all that they need, sorted, by the types of their documents; and SEALED."""
+    """The storages for which this machine has all that they need, sorted, by the types of their documents; and SEALED. Code in an image needs a
+    container of that image."""
     missing = {
+        "docker": True,
         "git": not git_program.is_installed(),
         "object_store": not is_installed("obstore"),
         "sftp": not is_installed("paramiko"),

@@ -12,14 +12,14 @@ from appliance.core import flow_source
 from appliance.core.errors import FlowBuildError
 from appliance.packaging.storage import CodeMissing, LoadError
 from appliance.protocol import storage as storages
-from appliance.protocol.fetched_code import FetchedCode
+from appliance.protocol.fetched_code import CodeTree, FetchedCode
 
 if TYPE_CHECKING:
     from appliance.core.flow import Flow
 
 MOST_BYTES = 200 * 1024**2
 """Of all files of one version."""
-C = TypeVar("C", bound=FetchedCode)
+C = TypeVar("C", bound=CodeTree)
 
 
 @dataclass(frozen=True)

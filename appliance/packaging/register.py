@@ -23,6 +23,7 @@ from appliance.kit import options
 from appliance.packaging import local_agent, lock_files, result_places
 from appliance.packaging import project_file as project_files
 from appliance.packaging.bundle import BundleStorage
+from appliance.packaging.docker import share
 from appliance.packaging.local import LocalStorage
 from appliance.packaging.placed import PlacedStorage
 from appliance.packaging.site_store import SiteStore
@@ -59,6 +60,8 @@ def register(
     def through(transport: Transport) -> Registered:
         store = SiteStore(transport, project, _logger.warning)
         place = place_of(flow, storage, None, store)
+        for image in share([place], project):
+            image.build(_logger.info)
         request = registration(
             flow, project, labels=labels, set_schedules_active=set_schedules_active, as_new=as_new, storage=place
         )
@@ -107,8 +110,7 @@ def send(transport: Transport, request: Registration) -> Registered:
         "The server is of an earlier release, so the version of %r covers the flow's own file alone.", request.name
     )
     storage = {name: value for name, value in request.storage.items() if name not in ("root", "files")}
-    hash_without = content_hash(request.document, storage)
-    return local_agent.register(transport, replace(request, storage=storage, content_hash=hash_without))
+    return local_agent.register(transport, pinned(request, storage))
 
 
 def preview(transport: Transport, request: Registration) -> RegistrationPreview:
@@ -158,6 +160,11 @@ def registration(
         as_new=as_new,
         host=host_name() if isinstance(place, LocalStorage) and not place.shared else "",
     )
+
+
+def pinned(request: Registration, storage: dict[str, Any]) -> Registration:
+    """The same request with another document of its storage."""
+    return replace(request, storage=storage, content_hash=content_hash(request.document, storage))
 
 
 def _source(place: Describable, flow: Flow) -> Path | None:

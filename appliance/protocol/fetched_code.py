@@ -1,4 +1,4 @@
-"""What all storages have in common whose code an agent fetches into a folder of its own before a run starts: a tree of files, with their hashes."""
+"""Code that is a tree of files, with their hashes: in an image, or fetched by an agent into a folder of its own before a run starts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Hash = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 ModuleName = Annotated[str, msgspec.Meta(pattern=r"^[^\W\d]\w*(\.[^\W\d]\w*)*$", max_length=1_000)]
 
 
-class FetchedCode(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class CodeTree(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The flow `flow` of the file `path` in the tree, of whose content `sha256` is the hash. `module`: the name under which the file is imported, if
     it doesn't follow from the path. `files`: the hashes of the other files that belong to the version, by their paths in the tree."""
 
@@ -38,6 +38,10 @@ class FetchedCode(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
             )
         if self.module is not None and _above(self.path, self.module) >= len(PurePosixPath(self.path).parents):
             raise ValueError("The flow's module has more parts than the path of its file.")
+
+
+class FetchedCode(CodeTree, kw_only=True):
+    """A tree that an agent fetches."""
 
 
 def is_plain(name: str) -> bool:

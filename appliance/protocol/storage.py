@@ -17,7 +17,8 @@ from appliance.protocol.code_places import (
     PlacedCode,
     SftpCode,
 )
-from appliance.protocol.fetched_code import MOST_FILES, FetchedCode, Hash, ModuleName, Name
+from appliance.protocol.fetched_code import MOST_FILES, CodeTree, FetchedCode, Hash, ModuleName, Name
+from appliance.protocol.image_code import DockerCode
 
 
 class LocalCode(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -48,8 +49,8 @@ class BundleCode(FetchedCode, kw_only=True):
     sealed: bool = False
 
 
-Code: TypeAlias = LocalCode | ModuleCode | FetchedCode
-KINDS: Mapping[str, type[LocalCode] | type[ModuleCode] | type[FetchedCode]] = {
+Code: TypeAlias = LocalCode | ModuleCode | CodeTree
+KINDS: Mapping[str, type[LocalCode] | type[ModuleCode] | type[CodeTree]] = {
     "local": LocalCode,
     "module": ModuleCode,
     "bundle": BundleCode,
@@ -57,6 +58,7 @@ KINDS: Mapping[str, type[LocalCode] | type[ModuleCode] | type[FetchedCode]] = {
     "object_store": ObjectStoreCode,
     "sftp": SftpCode,
     "http": HttpCode,
+    "docker": DockerCode,
 }
 """By the `type` of their documents."""
 SEALED = "sealed_bundle"
@@ -98,7 +100,7 @@ def decode(document: Mapping[str, Any]) -> Code:
         place = msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
         raise ValueError(f"The flow's storage is not valid: {error}.") from error
-    if isinstance(place, FetchedCode):
+    if isinstance(place, CodeTree):
         place.check()
     elif isinstance(place, LocalCode):
         _check(place)

@@ -15,13 +15,13 @@ from typing import ClassVar
 from uuid import UUID
 
 import pytest
+from appliance.agents.docker_engine import Engine
 
 from appliance.agents import kubernetes_jobs as jobs
 from appliance.agents.agent import Agent
 from appliance.agents.attempts import AttemptStore, process_identity
 from appliance.agents.container_rules import ContainerRules
 from appliance.agents.docker import DockerAgent
-from appliance.agents.docker_engine import Engine
 from appliance.agents.kubernetes import KubernetesAgent
 from appliance.agents.kubernetes_cluster import JOBS, PODS, Cluster
 from appliance.agents.kubernetes_rules import KubernetesRules

@@ -9,9 +9,20 @@ import pytest
 from appliance.protocol.agents import Enrol
 from appliance.protocol.flows import Registered, Registration
 from appliance.server.actions import agents, flows
+from appliance.server.db.reads import flows as read_flows
 from appliance.server.db.session import Database
 from appliance.server.errors import ClosedFolder, Invalid
 from tests.integration.builders import ALICE, document
+
+IN_IMAGE: dict[str, Any] = {
+    "type": "docker",
+    "image": "etl:0123",
+    "id": f"sha256:{'1' * 64}",
+    "folder": "/opt/appliance/flows",
+    "path": "etl.py",
+    "flow": "etl",
+    "sha256": "0" * 64,
+}
 
 
 def enrol(database: Database, name: str, roots: list[str] | None, labels: list[str] | None = None) -> None:
@@ -96,6 +107,12 @@ def test_only_agents_with_the_labels_count(database: Database) -> None:
         ({"path": "/flows/f.py", "sha256": ["x"]}, "The flow's storage is not valid"),
         ({"path": "/flows/f.py", "more": {"x": [1]}}, "unknown field `more`"),
         ({"type": "git"}, "The flow's storage is not valid"),
+        ({**IN_IMAGE, "id": "latest"}, "The flow's storage is not valid"),
+        ({**IN_IMAGE, "image": "etl"}, "must be a name and a tag"),
+        ({**IN_IMAGE, "image": "-v /:/host:1"}, "must be a name and a tag"),
+        ({**IN_IMAGE, "folder": "/opt/../etc"}, "must be an absolute path"),
+        ({**IN_IMAGE, "path": "/etc/f.py"}, "must be relative to their folder"),
+        (IN_IMAGE, "and the run config names image other:1"),
     ],
 )
 def test_a_storage_of_another_form_is_refused(database: Database, storage: dict[str, Any], sentence: str) -> None:
@@ -103,7 +120,7 @@ def test_a_storage_of_another_form_is_refused(database: Database, storage: dict[
         project="demo",
         name="etl",
         content_hash="0" * 64,
-        document=document(),
+        document=document() | {"run_config": {"type": "docker", "image": "other:1"}},
         storage={"type": "local", **storage},
     )
     with pytest.raises(Invalid, match=sentence):
@@ -131,3 +148,15 @@ def test_a_changed_helper_is_a_new_version_and_named(database: Database) -> None
     changes = [send(database, "/flows/etl.py", **place).changes for place in places]
     assert changes == [["file a.py added"], ["file a.py changed"], ["file b.py added", "file a.py removed"]]
     assert not send(database, "/flows/etl.py", **places[-1]).created
+
+
+def test_a_version_says_which_image_has_its_code(database: Database) -> None:
+    for digit in "12":
+        storage = IN_IMAGE | {"image": f"etl:{digit}", "id": f"sha256:{digit * 64}"}
+        request = Registration(project="demo", name="etl", content_hash="0" * 64, document=document(), storage=storage)
+        made = flows.register(database, ALICE, request)
+    send(database, "/flows/etl.py")
+    assert made.changes == ["image etl:2"]
+    with database.read() as session:
+        rows = read_flows.version_page(session, made.flow_id, 10).rows
+    assert [(row.image, (row.image_id or "")[-1:]) for row in rows] == [(None, ""), ("etl:2", "2"), ("etl:1", "1")]

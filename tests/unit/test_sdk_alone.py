@@ -18,7 +18,7 @@ WITHOUT_EXTRAS = {
     "appliance.agents.agent_metrics",
     "appliance.agents.container_watch",
     "appliance.agents.docker",
-    "appliance.agents.docker_engine",
+    "appliance.packaging.docker_engine",
     "appliance.cli.apart",
     "appliance.cli.database",
     "appliance.cli.patient_server",

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import folders
 from appliance.kit.documents import JsonDocument
 from appliance.protocol import storage
+from appliance.protocol.image_code import DockerCode
 from appliance.protocol.run_config import kind_of
 from appliance.server.actions import takers
 from appliance.server.db.rows.agents import AgentRow
@@ -17,12 +18,15 @@ from appliance.server.db.tables.flows import FlowVersion
 from appliance.server.errors import ClosedFolder, Invalid
 
 
-def check(document: JsonDocument) -> None:
-    """Raises Invalid for a document of another form, or a path that could lead out of the folder that it names, or is not of Python."""
+def check(document: JsonDocument, config: JsonDocument) -> None:
+    """Raises Invalid for a document of another form, a path that could lead out of the folder that it names, or is not of Python, and a run config that
+    names another image than the one which has the code."""
     try:
-        storage.decode(document)
+        place = storage.decode(document)
     except ValueError as error:
         raise Invalid(str(error)) from error
+    if isinstance(place, DockerCode) and (problem := place.image_problem(config.get("image"))):
+        raise Invalid(problem)
 
 
 def refuse_closed(session: Session, project: str, version: FlowVersion) -> None:

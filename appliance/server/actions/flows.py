@@ -164,7 +164,7 @@ def _checked(db: Database, request: Registration, now: datetime) -> FlowDocument
     if not _HASH.fullmatch(request.content_hash):
         raise Invalid("The content hash must be 64 hexadecimal digits.")
     document = _parse(request.document, db.rules.flow_tasks)
-    code_places.check(request.storage)
+    code_places.check(request.storage, document.run_config)
     schedule_rows.look_ahead(document.schedules, now, db.rules.scheduled_runs_ahead)
     return document
 

@@ -148,6 +148,8 @@ def _version(row: VersionSummary) -> VersionView:
         sdk_version=row.sdk_version,
         created=row.created,
         created_by=row.created_by,
+        image=row.image,
+        image_id=row.image_id,
     )
 
 

@@ -75,6 +75,8 @@ class VersionView(Answer, kw_only=True):
     sdk_version: str
     created: datetime
     created_by: str
+    image: str | None  # the image that has its code
+    image_id: str | None  # the id of the image, where it was built
 
 
 class ScheduleView(Answer, kw_only=True):

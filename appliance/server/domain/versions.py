@@ -82,6 +82,8 @@ def _code(before: JsonDocument, after: JsonDocument) -> list[str]:
         phrases.append(f"commit {after['commit'][:12]}")
     if after.get("distribution") and before.get("version") != after.get("version"):
         phrases.append(f"{after['distribution']} {after.get('version')}")
+    if after.get("image") and before.get("image") != after["image"]:
+        phrases.append(f"image {after['image']}")
     return phrases or ["the storage"]
 
 

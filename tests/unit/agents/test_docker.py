@@ -12,14 +12,14 @@ import httpx2
 import msgspec
 import pytest
 
-from appliance.agents import docker_engine
 from appliance.agents.agent import Lacking, StartFailed
 from appliance.agents.container_rules import ContainerRules
 from appliance.agents.detached import AlreadyRunning
 from appliance.agents.docker import DockerAgent
-from appliance.agents.docker_engine import Engine, EngineAway, EngineRefused
 from appliance.cli.root import invoke
 from appliance.client.transport import Transport
+from appliance.packaging import docker_engine
+from appliance.packaging.docker_engine import Engine, EngineAway, EngineRefused
 from appliance.protocol.agents import AgentReport, AgentReported, Enrolled, Exited, InfrastructureLog, TakenBack, Work
 
 AWAY = EngineAway("The Docker engine can't be reached: Connection refused.")
@@ -64,6 +64,10 @@ class FakeEngine(Engine):
         self._note("has_image")
         return name in self.images
 
+    def image(self, name: str) -> dict[str, Any] | None:
+        self._note("image")
+        return {"Id": f"sha256:{'1' * 64}"} if name in self.images else None
+
     def pull(self, name: str, wanted: Callable[[], bool], seconds: float = 0) -> None:
         self._note("pull")
         self.pulls.append(name)
@@ -106,7 +110,8 @@ class FakeEngine(Engine):
 
     def copy(self, container: str, path: str, target: Path) -> None: ...
 
-    def usage(self, container: str) -> None: ...
+    def stats(self, container: str) -> dict[str, Any]:
+        return {}
 
     def remove(self, container: str) -> None:
         self._note("remove")
@@ -348,9 +353,9 @@ def test_images_are_pulled_when_they_may_be_and_never_hang(tmp_path: Path, engin
     engine.until(lambda: "start" in engine.calls)
     assert engine.pulls == ["other:1"]
     agent.close()
-    assert docker_engine._parts("host:5000/etl") == ("host:5000/etl", "latest")
-    assert docker_engine._parts("host:5000/etl:3") == ("host:5000/etl", "3")
-    assert docker_engine._parts("etl@sha256:00") == ("etl", "sha256:00")
+    assert docker_engine.parts("host:5000/etl") == ("host:5000/etl", "latest")
+    assert docker_engine.parts("host:5000/etl:3") == ("host:5000/etl", "3")
+    assert docker_engine.parts("etl@sha256:00") == ("etl", "sha256:00")
 
 
 @pytest.mark.parametrize(
@@ -391,3 +396,42 @@ def test_without_the_extra_the_command_says_what_to_install(
     monkeypatch.setattr("appliance.cli.agent_docker.is_installed", lambda _module: False)
     assert invoke(["agent", "start", "docker", "--image", "etl:3"]) == 2
     assert "run: pip install 'appliance-flows[docker]'" in capsys.readouterr().err
+
+
+IN_IMAGE = {
+    "type": "docker",
+    "image": "shop:0123",
+    "id": f"sha256:{'1' * 64}",
+    "folder": "/opt/appliance/flows",
+    "path": "shop/f.py",
+    "flow": "f",
+    "sha256": "0" * 64,
+}
+
+
+def test_code_in_an_image_is_run_in_that_image_and_no_other(tmp_path: Path, server: Server, engine: FakeEngine) -> None:
+    agent = agent_at(tmp_path, server, engine, images=("shop:*", "shop@*"))
+    agent.open()
+    enrol(agent)
+    assert "docker" in (agent.storages or ())
+    made: dict[str, Any] = {}
+    create = engine.create
+    engine.create = lambda name, config, *more: made.update(config) or create(name, config, *more)  # type: ignore[method-assign, func-returns-value]
+    access: Any = None
+    with pytest.raises(Lacking, match="Image shop:0123 is not on the machine of agent dock: bring it there with"):
+        agent.prepare(work(storage=IN_IMAGE), access)
+    engine.images = {"shop:0123", f"shop@sha256:{'2' * 64}"}
+    with pytest.raises(Lacking, match="is not the one that was registered, at agent dock"):
+        agent.prepare(work(storage=IN_IMAGE | {"id": f"sha256:{'3' * 64}"}), access)
+    agent.prepare(work(storage=IN_IMAGE), access).close()
+    assert made["image"] == IN_IMAGE["id"] and made["working_dir"] == "/opt/appliance/flows/shop"
+    agent.prepare(work(storage=IN_IMAGE | {"digest": f"sha256:{'2' * 64}"}), access).close()
+    assert made["image"] == f"shop@sha256:{'2' * 64}"
+    agent.close()
+
+
+def test_the_administrators_patterns_rule_the_images_of_flows(agent: DockerAgent) -> None:
+    with pytest.raises(Lacking, match=r"does not allow image shop:0123 .*--allow-image 'shop:0123'"):
+        agent.start(work(storage=IN_IMAGE))
+    with pytest.raises(StartFailed, match="is in image shop:0123, and the run config names image etl:3"):
+        agent.start(work({"type": "docker", "image": "etl:3"}, storage=IN_IMAGE))

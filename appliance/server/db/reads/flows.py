@@ -29,7 +29,12 @@ _flow = metadata.tables["flow"]
 _version = metadata.tables["flow_version"]
 _project = metadata.tables["project"]
 _HIGHEST = 2**31 - 1
-_SUMMARY = tuple(_version.c[name] for name in VersionSummary.__annotations__)
+_OF_IMAGE = {"image": "image", "image_id": "id"}
+"""Where a version's storage names the image that has its code."""
+_SUMMARY = tuple(
+    _version.c.storage[_OF_IMAGE[name]].as_string().label(name) if name in _OF_IMAGE else _version.c[name]
+    for name in VersionSummary.__annotations__
+)
 _NAMES = OfMany(
     lambda among: (
         select(_flow.c.id, _flow.c.name, _project.c.name)

@@ -108,6 +108,8 @@ class VersionSummary(RowType):
     sdk_version: str
     created: datetime
     created_by: str
+    image: str | None
+    image_id: str | None
 
 
 class VersionWork(RowType):

@@ -1,4 +1,4 @@
-"""The Docker engine, as an agent uses it: the only module that imports its SDK. Every call ends in time, and fails with a sentence."""
+"""The Docker engine: the only module that imports its SDK. Every call ends in time, and fails with a sentence."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ from docker.errors import APIError, DockerException, NotFound
 from docker.types import CancellableStream, DeviceRequest
 from docker.utils import kwargs_from_env
 
-from appliance.agents.live_attempts import PlaceAway, PlaceRefused
-from appliance.agents.usage import Usage, of_stats
 from appliance.kit import clock
+from appliance.kit.places import PlaceAway, PlaceRefused
 
 TIMEOUT = 60.0
 """Seconds for one request."""
@@ -42,7 +41,8 @@ class EngineRefused(PlaceRefused):
 class Engine:
     """The engine that DOCKER_HOST names, or the one of this machine. Usable from several threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout: float = TIMEOUT) -> None:
+        self._timeout = timeout
         self._lock = threading.Lock()
         self._opened: docker.APIClient | None = None
 
@@ -53,28 +53,31 @@ class Engine:
 
     def has_image(self, name: str) -> bool:
         """Whether the engine has an image."""
+        return self.image(name) is not None
+
+    def image(self, name: str) -> dict[str, Any] | None:
+        """What the engine knows of an image; None if it hasn't got it."""
         try:
             with engine_errors():
-                self._client().inspect_image(name)  # type: ignore[no-untyped-call]
+                return dict(self._client().inspect_image(name))  # type: ignore[no-untyped-call]
         except EngineRefused as error:
             if error.status == 404:
-                return False
+                return None
             raise
-        return True
 
     def pull(self, name: str, is_wanted: Callable[[], bool], seconds: float = PULL_TIMEOUT) -> None:
         """Pull an image, unless `is_wanted` says no. Raises EngineRefused, also when it takes too long."""
         deadline = clock.monotonic() + seconds
-        repository, tag = _parts(name)
+        repository, tag = parts(name)
         try:
             with engine_errors():
                 for line in self._client().pull(repository, tag=tag, stream=True, decode=True):
                     if "error" in line:
-                        raise EngineRefused(_sentence(line["error"]), 500)
+                        raise EngineRefused(sentence(line["error"]), 500)
                     if not is_wanted() or clock.monotonic() > deadline:
                         raise EngineRefused(f"It was not there after {seconds:.0f} s.", 504)
         except EngineAway as error:
-            if not _is_silence(error.__cause__):
+            if not is_silence(error.__cause__):
                 raise
             raise EngineRefused(f"The registry said nothing for {TIMEOUT:.0f} s.", 504) from error
 
@@ -123,11 +126,11 @@ class Engine:
         with engine_errors():
             return list(self._client().containers(all=True, filters={"label": _labels(labels)}))
 
-    def usage(self, container: str) -> Usage | None:
-        """What a container that runs has used so far; None if that can't be had."""
+    def stats(self, container: str) -> dict[str, Any]:
+        """What the engine has measured of a container that runs; nothing if that can't be had."""
         with suppress(EngineRefused, EngineAway), engine_errors():
-            return of_stats(self._client().stats(container, stream=False, one_shot=True))
-        return None
+            return dict(self._client().stats(container, stream=False, one_shot=True))
+        return {}
 
     def output(self, container: str, lines: int) -> bytes:
         """The last lines that a container has written; none where its log can't be read."""
@@ -167,7 +170,7 @@ class Engine:
     def _client(self) -> docker.APIClient:
         with self._lock:
             if self._opened is None:
-                self._opened = docker.APIClient(**kwargs_from_env(), version="auto", timeout=int(TIMEOUT))
+                self._opened = docker.APIClient(**kwargs_from_env(), version="auto", timeout=int(self._timeout))
             return self._opened
 
 
@@ -178,12 +181,13 @@ def engine_errors() -> Iterator[None]:
         yield
     except APIError as error:
         status = 404 if isinstance(error, NotFound) else getattr(error.response, "status_code", 500)
-        raise EngineRefused(_sentence(error.explanation or str(error)), status) from error
+        raise EngineRefused(sentence(error.explanation or str(error)), status) from error
     except _AWAY as error:
         raise EngineAway(f"The Docker engine can't be reached: {_cause(error)}") from error
 
 
-def _is_silence(error: BaseException | None) -> bool:
+def is_silence(error: BaseException | None) -> bool:
+    """Whether it is that no answer came in time."""
     causes = [error, *(error.args if error is not None else ())]
     return any(isinstance(cause, requests.Timeout | urllib3.exceptions.TimeoutError) for cause in causes)
 
@@ -194,21 +198,22 @@ def _cause(error: BaseException) -> str:
     while inner is not None:
         if isinstance(inner, OSError) and inner.strerror:
             hint = {
-                13: " Run the agent as a user of the group docker, or as root.",
+                13: " Run this as a user of the group docker, or as root.",
                 2: " Start it, or set DOCKER_HOST.",
             }
             return f"{inner.strerror}.{hint.get(inner.errno or 0, '')}"
         inner = inner.__cause__ or inner.__context__
-    return _sentence(str(error))
+    return sentence(str(error))
 
 
-def _sentence(text: str | bytes) -> str:
+def sentence(text: str | bytes) -> str:
+    """What the engine says, as a sentence."""
     said = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text)
     said = " ".join(said.split())[:_LONGEST].removesuffix(".")
     return f"{said[:1].upper()}{said[1:]}."
 
 
-def _parts(name: str) -> tuple[str, str]:
+def parts(name: str) -> tuple[str, str]:
     """An image's repository and its tag or digest, so that never all tags are pulled."""
     if "@" in name:
         repository, _, digest = name.partition("@")

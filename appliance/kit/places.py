@@ -1,0 +1,15 @@
+"""The errors of places that are controlled from outside by requests, such as a container engine or a cluster."""
+
+from __future__ import annotations
+
+
+class PlaceAway(Exception):
+    """The place can't be reached, or doesn't answer. The message is a sentence."""
+
+
+class PlaceRefused(Exception):
+    """The place has refused a request. The message is what it said, as a sentence; `status` is that of HTTP."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
