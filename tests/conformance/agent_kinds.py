@@ -15,7 +15,6 @@ from typing import ClassVar
 from uuid import UUID
 
 import pytest
-from appliance.agents.docker_engine import Engine
 
 from appliance.agents import kubernetes_jobs as jobs
 from appliance.agents.agent import Agent
@@ -27,6 +26,7 @@ from appliance.agents.kubernetes_cluster import JOBS, PODS, Cluster
 from appliance.agents.kubernetes_rules import KubernetesRules
 from appliance.agents.process import ProcessAgent
 from appliance.client.transport import Transport
+from appliance.packaging.docker_engine import Engine
 from tests import docker_images
 from tests.e2e.appliance_process import clean_environment, until
 from tests.integration.live import TOKEN, LiveServer

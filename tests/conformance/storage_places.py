@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import hashlib
 import importlib
@@ -10,9 +11,11 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
@@ -23,12 +26,15 @@ import pytest
 from appliance.client.transport import Transport
 from appliance.kit.ids import uuid7
 from appliance.packaging.bundle import Bundle
+from appliance.packaging.docker import Docker, share
 from appliance.packaging.git import Git as GitPlace
 from appliance.packaging.http import Http
 from appliance.packaging.module import Module as ModulePlace
 from appliance.packaging.sftp import Sftp as SftpStorage
 from appliance.packaging.site_store import Local as LocalPlace
 from appliance.packaging.site_store import SiteStore
+from appliance.packaging.storage import LoadError
+from tests import docker_images
 from tests.conformance.bucket_places import S3, Azure, Google
 from tests.conformance.git_servers import TOKEN, GitOverHttp, GitOverSsh
 from tests.conformance.place import CANARY, HELPER, Archived, Place
@@ -306,6 +312,60 @@ class _Store(BaseHTTPRequestHandler):
         """Nobody reads it."""
 
 
+class InDocker(Place):
+    """An image, from which the code is copied, to be loaded here as in a container of it."""
+
+    fetched = False
+    image = "appliance-test-storages:latest"
+    of_process = f"appliance-test-storages-{os.getpid()}"
+
+    def __init__(self, directory: Path) -> None:
+        if docker_images.missing():
+            pytest.skip(docker_images.missing())
+        super().__init__(directory)
+        self.is_changed = False
+        _build_once(self.image)
+
+    def author(self) -> Any:
+        return Docker(self.image)
+
+    def send(self, at: Any) -> None:
+        for image in share([at], self.of_process):
+            image.build(print)
+
+    def change(self, document: dict[str, Any]) -> None:
+        self.is_changed = True
+
+    def remove(self, document: dict[str, Any]) -> None:
+        subprocess.run(["docker", "image", "rm", document["image"]], check=True, capture_output=True)
+
+    def obtained(self, document: dict[str, Any], folder: Path) -> dict[str, Any]:
+        made = subprocess.run(["docker", "create", document["id"]], capture_output=True, text=True, check=False)
+        if made.returncode:
+            raise LoadError("The image is gone.")
+        container = made.stdout.strip()
+        subprocess.run(["docker", "cp", f"{container}:{document['folder']}", folder], check=True, capture_output=True)
+        subprocess.run(["docker", "rm", container], check=True, capture_output=True)
+        if self.is_changed:
+            (folder / "shop/helper.py").write_text(f"{HELPER}\n# changed\n")
+        return super().obtained(document | {"folder": str(folder.resolve())}, folder)
+
+
+@cache
+def _build_once(image: str) -> None:
+    """The image to build on; what is built on it goes at the end."""
+    with tempfile.TemporaryDirectory() as folder:
+        docker_images.build(Path(folder), image, {})
+    atexit.register(_remove_built, InDocker.of_process)
+
+
+def _remove_built(project: str) -> None:
+    command = ["docker", "image", "ls", "--quiet", "--filter", f"label=appliance.project={project}"]
+    found = subprocess.run(command, capture_output=True, text=True, check=False).stdout.split()
+    if found:
+        subprocess.run(["docker", "image", "rm", "--force", *found], check=False, capture_output=True)
+
+
 PLACES: dict[str, type[Place]] = {
     "local": Local,
     "module": Module,
@@ -318,6 +378,7 @@ PLACES: dict[str, type[Place]] = {
     "az": Azure,
     "sftp": SftpPlace,
     "http": HttpPlace,
+    "docker": InDocker,
 }
 """A new storage joins by a line here."""
 

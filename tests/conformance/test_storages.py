@@ -175,6 +175,7 @@ def test_hostile_documents_are_refused_by_the_server_and_by_the_agent(
         {"type": "object_store", "url": "s3://bucket/prefix", **tree},
         {"type": "sftp", "url": "sftp://ada@host/folder", **tree},
         {"type": "http", "url": "https://host/folder", **tree},
+        {"type": "docker", "image": "shop:1", "id": f"sha256:{'0' * 64}", "folder": "/opt", **tree},
     ):
         storages.decode(document)
         with pytest.raises(ValueError, match=r"\.$"):
@@ -281,6 +282,7 @@ def test_an_unknown_kind_of_storage_is_refused() -> None:
 def test_this_machine_says_which_storages_it_can_use(monkeypatch: pytest.MonkeyPatch) -> None:
     every = loading.usable()
     assert {"local", "module", "git", "object_store", "sftp", "http"} <= set(every)
+    assert "docker" not in every, "a process here is in no container of an image"
     monkeypatch.setenv("PATH", "")
     assert set(every) - set(loading.usable()) == {"git"}
 

@@ -47,7 +47,7 @@ def missing(run: RunFacts, project: str, labels: frozenset[str], agent: AgentFac
         if run.storage == "local":
             sentence = "It takes no code that stays in files; register the flow as a bundle."
         if run.storage == "docker":
-            sentence = "It starts no containers, and the code is in an image; start an agent with `appliance agent start docker`."
+            sentence = "It starts no containers, and the code is in an image; start a Docker agent."
         parts.append(Missing("storage", [run.storage], sentence))
     if not has_user(run.needs, agent.provided):
         sentence = f"It starts no runs as user {run.needs.user}; list the user in its APPLIANCE_AGENT_USERS."

@@ -384,7 +384,7 @@ def _no_storage(storage: str) -> str:
     if storage == "local":
         return "No live agent that could start the run takes code that stays in files; for Docker agents, register it as a bundle."
     if storage == "docker":
-        return "The code is in an image, and no live agent that could start the run starts containers of it; start one with `appliance agent start docker`."
+        return "The code is in an image, and no live agent that could start the run starts containers of it; start a Docker agent."
     return f"No live agent that could start the run knows storage {storage!r}."
 
 

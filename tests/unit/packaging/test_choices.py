@@ -9,7 +9,7 @@ import pytest
 
 from appliance.core.errors import FlowBuildError
 from appliance.packaging import project_file
-from appliance.storage import Bundle, Git, Http, Local, Module, ObjectStore, Sftp
+from appliance.storage import Bundle, Docker, Git, Http, Local, Module, ObjectStore, Sftp
 
 
 def said(folder: Path, toml: str) -> Any:
@@ -30,6 +30,11 @@ def said(folder: Path, toml: str) -> Any:
             {"url": "https://host/x.git", "ref": "main", "token": "FORGE"},
         ),
         ('{ type = "object_store", url = "s3://bucket/flows" }', ObjectStore, {"url": "s3://bucket/flows"}),
+        (
+            '{ type = "docker", base_image = "python:3.13", env = { A = "1" } }',
+            Docker,
+            {"base_image": "python:3.13", "env": {"A": "1"}},
+        ),
         ('{ type = "sftp", url = "sftp://ada@host/flows", key = "KEY" }', Sftp, {"key": "KEY"}),
         ('{ type = "http", url = "https://host/flows", upload = false }', Http, {"uploads": False}),
     ],

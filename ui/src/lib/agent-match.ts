@@ -34,6 +34,7 @@ export const STORAGES = [
   { value: "", text: "Files (local)" },
   { value: "bundle", text: "Bundle" },
   { value: "git", text: "Git" },
+  { value: "docker", text: "Image" },
   { value: "module", text: "Python module" },
   { value: "object_store", text: "Object store" },
   { value: "sftp", text: "SFTP" },

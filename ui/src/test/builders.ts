@@ -158,6 +158,7 @@ export function flow(parameters: Parameter[] = [], more: Partial<Flow> = {}): Fl
       created: AT,
       createdBy: "alice",
       sdkVersion: "1",
+      image: null,
       labels: [],
       parameters: parameters as Flow["version"]["parameters"],
       tasks: TASKS,

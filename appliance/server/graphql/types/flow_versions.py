@@ -52,6 +52,13 @@ class VersionEntry:
     created_by: str
 
 
+@strawberry.type(description="The image that has the code of a version.")
+class CodeImage:
+    name: str
+    id: str = strawberry.field(description="That of the image where it was built.")
+    digest: str = strawberry.field(description="That of the image in its registry; empty if it is in none.")
+
+
 @strawberry.type(description="One registered version of a flow. It never changes.")
 class FlowVersion:
     row: strawberry.Private[FlowVersionRow]
@@ -64,6 +71,13 @@ class FlowVersion:
     sdk_version: str
     labels: list[str]
     storage: JSON
+
+    @described("The image that has its code, if it is in one.")
+    def image(self) -> CodeImage | None:
+        place = self.row.storage
+        if self.row.storage_type != "docker":
+            return None
+        return CodeImage(name=place["image"], id=place["id"], digest=place.get("digest", ""))
 
     @strawberry.field
     def parameters(self) -> list[ParameterDef]:

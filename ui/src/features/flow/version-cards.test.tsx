@@ -19,3 +19,16 @@ test("the card names what a version restores, what changed, and the versions bef
   const earlier = within(screen.getByRole("list", { name: "Earlier versions" })).getAllByRole("listitem");
   expect(earlier.map((item) => item.textContent?.slice(0, 9))).toEqual(["Version 2", "Version 1"]);
 });
+
+test("the card says which image has the code, by its digest or else its id", async () => {
+  const plain = flow();
+  const image = { name: "finance:3f2a9c81d0ab", id: `sha256:${"1".repeat(64)}`, digest: "" };
+  const shown = (digest: string) => flow([], { version: { ...plain.version, image: { ...image, digest } } });
+  const { unmount } = await renderPage(<VersionCard flow={shown("")} />);
+  expect(screen.getByText("finance:3f2a9c81d0ab").parentElement?.textContent).toBe(
+    "finance:3f2a9c81d0ab sha256:111111111111",
+  );
+  unmount();
+  await renderPage(<VersionCard flow={shown(`sha256:${"2".repeat(64)}`)} />);
+  expect(screen.getByText("sha256:222222222222").title).toBe(`sha256:${"2".repeat(64)}`);
+});

@@ -36,6 +36,17 @@ export function VersionCard({ flow }: { flow: Flow }) {
             <dd>{version.labels.join(", ")}</dd>
           </>
         )}
+        {version.image && (
+          <>
+            <dt>Image</dt>
+            <dd>
+              <span className="mono">{version.image.name}</span>{" "}
+              <span className="mono muted" title={version.image.digest || version.image.id}>
+                {(version.image.digest || version.image.id).slice(0, "sha256:".length + 12)}
+              </span>
+            </dd>
+          </>
+        )}
         {version.sdkVersion && (
           <>
             <dt>SDK</dt>
