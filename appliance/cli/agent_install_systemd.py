@@ -53,6 +53,7 @@ KillMode=process
 OOMPolicy=continue
 # Runs may get control groups of their own.
 Delegate=yes
+DelegateSubgroup=agent
 
 # Runs inherit all of this. PrivateTmp= would remove their files in /tmp when the agent stops, and ProtectHome= would hide flows there.
 ProtectSystem=full
