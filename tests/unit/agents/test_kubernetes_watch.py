@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,11 +14,15 @@ import pytest
 import yaml
 
 from appliance.agents import kubernetes_jobs as jobs
+from appliance.agents import own_code
+from appliance.agents.agent import Lacking
 from appliance.agents.attempts import AttemptRecord
+from appliance.agents.kubernetes import KubernetesAgent
 from appliance.agents.kubernetes_cluster import JOBS, PODS, SECRETS, Cluster, ClusterAway, ClusterRefused
 from appliance.agents.kubernetes_rules import KubernetesRules
 from appliance.agents.kubernetes_watch import JobWatch, LiveJob
 from appliance.cli.root import invoke
+from appliance.client.transport import Transport
 from appliance.protocol.agents import Work
 from appliance.protocol.run_config import KubernetesDocument
 from tests.kubernetes.cluster import FakeCluster
@@ -225,3 +230,43 @@ def test_an_agent_says_why_it_can_not_use_its_cluster(
     monkeypatch.delenv("APPLIANCE_RESULTS_URL")
     monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
     assert "Run the agent in a pod of the cluster, or set KUBECONFIG." in said()
+
+
+def test_sealed_code_is_handed_over_in_the_secret_and_unpacked_by_the_process(
+    fake: FakeCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = tmp_path / "opened"
+    (source / "shop").mkdir(parents=True)
+    (source / "shop/totals.py").write_text("x = 1")
+    place = {"type": "local", "path": str(source / "shop/totals.py"), "root": str(source), "flow": "totals"}
+    agent = KubernetesAgent(
+        Transport("http://appliance.test", "t"),
+        name="ship",
+        state_dir=tmp_path / "agent",
+        cluster=Cluster(),
+        rules=KubernetesRules(image="etl:3"),
+    )
+    monkeypatch.setattr(agent._code, "obtain", lambda _document, _access: (source, place))
+    sealed = {"type": "bundle", "sealed": True, "path": "shop/totals.py", "flow": "totals"}
+    work = Work(
+        flow_run_id=UUID(int=1),
+        attempt=1,
+        run_token="t",
+        name="r",
+        flow="f",
+        project="p",
+        storage=sealed,
+        run_config={},
+    )
+    access: Any = None
+    files = agent._files(work, KubernetesDocument(), access)
+    handed, directory = tmp_path / "handed", tmp_path / "run"
+    for folder in (handed, directory):
+        folder.mkdir()
+    for name, content in files.items():
+        (handed / name).write_bytes(content)
+    own_code.obtain(sealed | {"digest": "0" * 64, "sha256": "0" * 64}, directory, handed, access)
+    assert (directory / "code/shop/totals.py").read_text() == "x = 1"
+    (source / "large.bin").write_bytes(os.urandom(1_000_000))
+    with pytest.raises(Lacking, match="too long for a secret of Kubernetes, which takes 900,000 bytes"):
+        agent._files(work, KubernetesDocument(), access)
