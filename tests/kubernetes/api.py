@@ -155,7 +155,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _events(self, kind: str, namespace: str, query: Mapping[str, str]) -> Iterator[Facts]:
         store, version, cuts = self.server.store, int(query["resourceVersion"]), self.server.cuts
         until = clock.monotonic() + float(query.get("timeoutSeconds", 60))
-        self.server.watches += 1
+        with store.changed:
+            self.server.watches += 1
+            store.changed.notify_all()
         try:
             while not self.server.closing.is_set() and clock.monotonic() < until:
                 for number, type, facts in store.after(kind, version):
