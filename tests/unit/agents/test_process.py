@@ -257,7 +257,7 @@ def test_a_slot_counts_as_free_by_the_time_that_it_is_told(agent: ProcessAgent, 
 
 
 def test_a_run_that_waits_to_begin_heeds_a_stop_at_once(tmp_path: Path) -> None:
-    stopping = Stopping(tmp_path)
+    stopping = Stopping(tmp_path, is_in_pod=False)
     thread = threading.Thread(target=stopping.wait, args=(60.0,), daemon=True)
     thread.start()
     stopping.reason = "Cancelled."
