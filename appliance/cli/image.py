@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 import click
 
 from appliance.cli.connection import connect
+from appliance.cli.options import yes_option
 from appliance.cli.output import as_json, echo, print_json, print_table, size_text
 from appliance.cli.zone import zone_option
 from appliance.kit.distribution import MissingExtra, install, is_installed
@@ -96,18 +97,18 @@ def list_images(project: str | None, json_output: bool) -> None:
     from appliance.packaging import image_uses
 
     with _engine() as engine:
-        found = _of_project(engine, project)
+        images = _of_project(engine, project)
     try:
-        uses = image_uses.of(connect(), found)
+        uses = image_uses.of(connect(), images)
     except ClientError as error:
         echo(f"Which versions use them is not known: {error}", err=True)
         uses = {}
     if json_output:
-        print_json([_document(one, uses.get(one.id)) for one in found])
+        print_json([_document(one, uses.get(one.id)) for one in images])
         return
     rows = [
         (*_words(one), size_text(one.size), one.created, ", ".join(uses[one.id].versions) if one.id in uses else "?")
-        for one in found
+        for one in images
     ]
     print_table(("IMAGE", "PROJECT", "FLOWS", "SIZE", "BUILT", "VERSIONS"), rows, "The engine has no images of flows.")
 
@@ -150,53 +151,59 @@ def import_image(file: Path, json_output: bool) -> None:
 
     try:
         with _opened(file) as content:
-            found = image_archive.look(content)
+            archived = image_archive.look(content)
             content.seek(0)
             with _engine() as engine:
                 engine.load(content)
-                facts = engine.image(found.name)
+                facts = engine.image(archived.name)
     except BadImage as error:
         raise click.ClickException(str(error)) from error
     except OSError as error:
         raise click.ClickException(f"The image can't be read: {error.strerror or error}.") from error
     id_ = None if facts is None else facts["Id"]
     if json_output:
-        print_json({"image": found.name, "id": id_, "project": found.project, "flows": found.flows})
+        print_json({"image": archived.name, "id": id_, "project": archived.project, "flows": archived.flows})
         return
-    echo(f"{found.name} ({id_}): {', '.join(found.flows)} of project {found.project}")
+    echo(f"{archived.name} ({id_}): {', '.join(archived.flows)} of project {archived.project}")
 
 
 @image.command("prune", epilog=EPILOG)
 @click.option("--project", help="Only images of this project.")
-@click.option("--yes", is_flag=True, help="Remove them; without it, they are only listed.")
+@yes_option
 @as_json
 def prune_images(project: str | None, yes: bool, json_output: bool) -> int:
-    """Remove images that nothing needs: of which the server has no version, or whose flows are deleted or in the archive, and no container has
-    one. Images of projects that are not on this server are kept: they may belong to another one."""
+    """List the images of flows, and with --yes remove those that nothing needs.
+
+    An image is needed as long as the server has a version whose code is in it, of a flow that is not in the archive, or a container has it. Those of
+    projects that are not on this server are kept: they may belong to another one.
+    """
     from appliance.packaging import image_uses
     from appliance.packaging.docker_engine import EngineRefused
 
     with _engine() as engine:
-        found = _of_project(engine, project)
-        uses, busy = image_uses.of(connect(), found), engine.in_use()
+        images = _of_project(engine, project)
+        uses, busy = image_uses.of(connect(), images), engine.in_use()
         reasons = {
-            one.id: image_uses.reason_to_keep(one, uses.get(one.id, image_uses.Uses()), one.id in busy) for one in found
+            one.id: image_uses.reason_to_keep(one, uses.get(one.id, image_uses.Uses()), one.id in busy)
+            for one in images
         }
-        unneeded = [one for one in found if not reasons[one.id]]
+        unneeded = [one for one in images if not reasons[one.id]]
         problems = []
-        for name in (name for one in unneeded for name in one.names or (one.id,)) if yes else ():
+        for one in unneeded if yes else ():
             try:
-                engine.remove_image(name)
+                for name in one.names or (one.id,):
+                    engine.remove_image(name)
             except EngineRefused as error:
-                problems.append(f"{name} is still there: {error}")
+                reasons[one.id] = "it could not be removed"
+                problems.append(f"{_name(one)} is still there: {error}")
     if json_output:
         print_json(
-            [{"image": _name(one), "id": one.id, "size": one.size, "kept": reasons[one.id] or None} for one in found]
+            [{"image": _name(one), "id": one.id, "size": one.size, "kept": reasons[one.id] or None} for one in images]
         )
     else:
         rows = [
             (*_words(one), size_text(one.size), reasons[one.id] or ("removed" if yes else "not needed"))
-            for one in found
+            for one in images
         ]
         print_table(("IMAGE", "PROJECT", "FLOWS", "SIZE", "STATUS"), rows, "The engine has no images of flows.")
         if unneeded and not yes:
@@ -274,13 +281,13 @@ def _document(one: LocalImage, uses: Uses | None) -> dict[str, Any]:
 
 def _copied(blocks: Iterable[bytes], target: IO[bytes]) -> str:
     """Write the blocks. Returns their SHA-256."""
-    digest, done, told = hashlib.sha256(), 0, 0
+    digest, done, reported = hashlib.sha256(), 0, 0
     for block in blocks:
         target.write(block)
         digest.update(block)
         done += len(block)
-        if done - told >= _STEP and sys.stderr.isatty():
-            told = done
+        if done - reported >= _STEP and sys.stderr.isatty():
+            reported = done
             echo(f"{size_text(done)} so far.", err=True)
     return digest.hexdigest()
 

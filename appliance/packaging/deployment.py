@@ -70,16 +70,16 @@ def prepare(
         if str(error) not in problems:  # it may have been met where the tables were read
             problems.append(str(error))
 
-    found = []
+    located = []
     for flow, storage in pairs:
         try:
-            found.append((flow, storage, register.place_of(flow, None, storage, store)))
+            located.append((flow, storage, register.place_of(flow, None, storage, store)))
         except ClientError:
             raise
         except (ApplianceError, TypeError, ValueError) as error:
             note(error)
-    share((place for _, _, place in found), project)
-    for flow, storage, place in found:
+    share((place for _, _, place in located), project)
+    for flow, storage, place in located:
         try:
             request = register.registration(flow, project, storage=place, **options)
         except (ApplianceError, TypeError, ValueError) as error:

@@ -110,7 +110,7 @@ class ProjectImage:
         if self._recipe is None:
             builder = self._build_with()
             recipe = self._written(builder)
-            self.pin = builder.found(recipe)
+            self.pin = builder.existing(recipe)
             self._recipe = recipe
         return self._recipe
 
@@ -197,7 +197,7 @@ def _ignored(folder: Path) -> Ignored:
 
 
 def _index(options: ImageOptions) -> tuple[dict[str, str], str | None]:
-    """Where pip looks for packages, as it is told by arguments of the build, and the network of the build, from which that can be reached."""
+    """Where pip looks for packages, as arguments of the build, and the network of the build, from which that can be reached."""
     index = options.index or f"{client_address()[0]}/simple"
     host = urlsplit(index).hostname or ""
     arguments = {"PIP_INDEX_URL": index} | ({"PIP_TRUSTED_HOST": host} if index.startswith("http:") else {})

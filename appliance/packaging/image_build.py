@@ -43,7 +43,7 @@ class Builder:
                 facts = self._engine.image(name) or {}
             return BaseImage(name, facts["Id"], facts["Config"].get("User") or "")
 
-    def found(self, recipe: Recipe) -> Pin:
+    def existing(self, recipe: Recipe) -> Pin:
         """What is pinned if it was built here before; otherwise nothing."""
         with _sentences("The image can't be looked for"):
             facts = self._engine.image(recipe.name)
@@ -62,11 +62,11 @@ class Builder:
         say: Say,
     ) -> Pin:
         """Have the image of a recipe, which was not built if it is here or in its registry. `documents`: those of the flows in it."""
-        pin = self.found(recipe)
+        pin = self.existing(recipe)
         if not pin.id and recipe.in_registry:
             with suppress(EngineAway, EngineRefused):  # it isn't there; if the registry is away, pushing will say so
                 self._engine.pull(recipe.name, lambda: True)
-            pin = self.found(recipe)
+            pin = self.existing(recipe)
         if not pin.id:
             pin = Pin(self._built(recipe, arguments, network, say, documents))
         if not recipe.in_registry:

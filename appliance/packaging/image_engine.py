@@ -45,7 +45,7 @@ class ImageEngine(Engine):
     def images(self, label: str) -> list[LocalImage]:
         """All images with this label, newest first."""
         with engine_errors():
-            found = self._client().images(filters={"label": label})
+            entries = self._client().images(filters={"label": label})
         images = [
             LocalImage(
                 one["Id"],
@@ -54,7 +54,7 @@ class ImageEngine(Engine):
                 one["Size"],
                 datetime.fromtimestamp(one["Created"], UTC),
             )
-            for one in found
+            for one in entries
         ]
         return sorted(images, key=lambda image: image.created, reverse=True)
 

@@ -27,17 +27,17 @@ def of(transport: Transport, images: Iterable[LocalImage]) -> dict[str, Uses]:
     for image in images:
         for flow in names_in(image):
             named.setdefault(image.labels[PROJECT], {}).setdefault(flow, []).append(image)
-    found: dict[str, Uses] = {}
+    uses: dict[str, Uses] = {}
     for project, by_flow in named.items():
         in_use, in_archive = (_has(transport, project, archived) for archived in (False, True))
         for image in (image for same in by_flow.values() for image in same):
-            found.setdefault(image.id, Uses(is_known=in_use or in_archive))
+            uses.setdefault(image.id, Uses(is_known=in_use or in_archive))
         for known in flows.each(transport, project=project) if in_use else ():
             ids = {image.id for image in by_flow.get(known["name"], ())}
             for version in flows.each_version(transport, UUID(known["id"])) if ids else ():
                 if version.get("image_id") in ids:
-                    found[version["image_id"]].versions.append(f"{project}/{known['name']} {version['number']}")
-    return found
+                    uses[version["image_id"]].versions.append(f"{project}/{known['name']} {version['number']}")
+    return uses
 
 
 def names_in(image: LocalImage) -> list[str]:

@@ -340,7 +340,7 @@ class InDocker(Place):
         subprocess.run(["docker", "image", "rm", document["image"]], check=True, capture_output=True)
 
     def obtained(self, document: dict[str, Any], folder: Path) -> dict[str, Any]:
-        made = subprocess.run(["docker", "create", document["id"]], capture_output=True, text=True, check=False)
+        made = subprocess.run(["docker", "create", document["id"], "true"], capture_output=True, text=True, check=False)
         if made.returncode:
             raise LoadError("The image is gone.")
         container = made.stdout.strip()

@@ -18,15 +18,18 @@ WITHOUT_EXTRAS = {
     "appliance.agents.agent_metrics",
     "appliance.agents.container_watch",
     "appliance.agents.docker",
-    "appliance.packaging.docker_engine",
     "appliance.cli.apart",
     "appliance.cli.database",
     "appliance.cli.patient_server",
     "appliance.cli.workers",
     "appliance.engine.progress_live",
+    "appliance.packaging.docker_engine",
+    "appliance.packaging.image_build",
+    "appliance.packaging.image_engine",
+    "appliance.packaging.image_uses",
     "appliance.testing.plugin",
 }
-"""What only commands of the server load, metrics of agents, a live display, the Docker agent, and pytest."""
+"""What only commands of the server load, metrics of agents, a live display, the Docker agent, building images, and pytest."""
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
