@@ -12,12 +12,15 @@ from tests.installs import ROOT, refuse_others
 
 SERVER = {"litestar", "sqlalchemy", "sqlmodel", "alembic", "strawberry", "graphql", "gunicorn", "uvicorn", "uvloop"}
 SERVER |= {"apscheduler", "psycopg", "prometheus_client", "argon2", "jsonschema", "httptools"}
-EXTRAS = {"obstore", "docker", "rich", "pandas", "distributed", "paramiko"}
+EXTRAS = {"obstore", "docker", "kubernetes", "rich", "pandas", "distributed", "paramiko"}
 SENTENCE = "Error: This needs the server, and only the SDK is installed; run: pip install 'appliance-flows[server]'\n"
 WITHOUT_EXTRAS = {
     "appliance.agents.agent_metrics",
     "appliance.agents.container_watch",
     "appliance.agents.docker",
+    "appliance.agents.kubernetes",
+    "appliance.agents.kubernetes_cluster",
+    "appliance.agents.kubernetes_watch",
     "appliance.cli.apart",
     "appliance.cli.database",
     "appliance.cli.patient_server",
@@ -29,7 +32,7 @@ WITHOUT_EXTRAS = {
     "appliance.packaging.image_uses",
     "appliance.testing.plugin",
 }
-"""What only commands of the server load, metrics of agents, a live display, the Docker agent, building images, and pytest."""
+"""What only commands of the server load, metrics of agents, a live display, agents for containers and jobs, building images, and pytest."""
 
 IMPORT_ALL = """
 import importlib, pkgutil, sys
