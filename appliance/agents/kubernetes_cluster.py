@@ -80,7 +80,7 @@ class Cluster:
             raise
 
     def list(self, kind: str, namespace: str, **query: str) -> tuple[list[Manifest], str]:
-        """The objects that labelSelector and fieldSelector leave, and the version from which a watch goes on."""
+        """The objects that labelSelector, fieldSelector and limit leave, and the version from which a watch goes on."""
         answer = self._json("GET", _path(kind, namespace), query=query)
         return list(answer.get("items") or []), str(answer["metadata"]["resourceVersion"])
 

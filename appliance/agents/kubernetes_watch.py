@@ -132,8 +132,11 @@ class JobWatch(Watch[LiveJob]):
                     self._settle(live, is_patrol=news is None)
 
     def _try(self) -> None:
+        """Whether it can be reached, and lets the agent see what it has to see."""
         try:
-            self._cluster.check()
+            for namespace in self._namespaces:
+                for kind in (JOBS, PODS):
+                    self._cluster.list(kind, namespace, labelSelector=self._selector, limit="1")
             if self.problem:
                 _logger.info("The Kubernetes API is back.")
             self.problem = ""

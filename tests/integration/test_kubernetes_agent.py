@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import redirect_stdout
 from pathlib import Path
 from uuid import UUID
 
 import pytest
+import yaml
 
+from appliance.cli.root import invoke
 from appliance.client import flow_runs
 from appliance.packaging.discover import flows_in
 from appliance.packaging.register import register
@@ -84,7 +88,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeCluster]:
+    """It permits what the role permits that an administrator is given, and no more."""
     fake = FakeCluster(tmp_path_factory.mktemp("cluster"))
+    with redirect_stdout(io.StringIO()) as printed:
+        url = ("--server-url", "http://appliance.test:4200")
+        assert invoke(["agent", "install", "kubernetes", "--namespace", "flows", "--image", "etl:3", *url]) == 0
+    documents = yaml.safe_load_all(printed.getvalue())
+    fake.api.rules = next(each["rules"] for each in documents if each["kind"] == "Role")
     yield fake
     fake.close()
 

@@ -212,6 +212,15 @@ def test_ends_are_noticed_across_cuts_and_versions_that_are_too_old(fake: FakeCl
     assert watched.watch.problem == "", "a watch that was cut is no outage"
 
 
+def test_a_missing_permission_is_a_problem_until_it_is_given(fake: FakeCluster, watched: Watched) -> None:
+    fake.api.rules = [{"verbs": ["list"], "resources": ["jobs"]}]
+    watched.watch._try()
+    assert "lacks the permission to list pods in namespace flows" in watched.watch.problem
+    fake.api.rules = None
+    watched.watch._try()
+    assert watched.watch.problem == ""
+
+
 def test_an_agent_says_why_it_can_not_use_its_cluster(
     fake: FakeCluster, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
