@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import socket
+import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -61,6 +62,11 @@ class Api(ThreadingHTTPServer):
         with self.store.changed:
             self.cuts += 1
             self.store.changed.notify_all()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients may go whenever they like."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def close(self) -> None:
         self.closing.set()
