@@ -100,7 +100,7 @@ class Assignment(msgspec.Struct, frozen=True):
 class Stopping:
     """A request to stop, from the server's answer or SIGTERM. It interrupts the main thread once."""
 
-    def __init__(self, directory: Path, is_in_pod: bool) -> None:
+    def __init__(self, directory: Path, is_in_pod: bool = False) -> None:
         self.reason: str | None = None
         self.is_unasked = False
         """Whether a pod was ended, and the server is not known to have asked for that."""
