@@ -102,6 +102,9 @@ class AgentKind(ABC):
         """What there is of runs that agents of this name have started for this server, whether they have ended or not, and that is not to stay."""
         return []
 
+    def remove(self, left: Sequence[str]) -> None:  # noqa: B027 - most kinds leave nothing
+        """Remove what a test that failed has left."""
+
 
 class AgentProcess:
     """`appliance agent ...`, which can be killed. It takes the runs that have its name as a label."""
@@ -136,9 +139,6 @@ class AgentProcess:
         """Where it keeps track of its runs."""
         return self.folder / "agent" / self.name
 
-    def is_alive(self) -> bool:
-        return self._process is not None and self._process.poll() is None
-
     def died(self) -> None:
         """Wait until it is dead by its own crash point."""
         assert self._process is not None and self._process.wait(60) == -signal.SIGKILL, self.log.read_text()
@@ -152,7 +152,7 @@ class AgentProcess:
         self._end(signal.SIGTERM)
 
     def _end(self, number: signal.Signals) -> None:
-        if self._process is not None and self.is_alive():
+        if self._process is not None and self._process.poll() is None:
             self._process.send_signal(number)
             self._process.wait(30)
 
@@ -238,6 +238,10 @@ class Docker(AgentKind):
     def left(self, server: LiveServer, name: str) -> list[str]:
         own = ("--filter", f"label=appliance.site={server.url}", "--filter", f"label=appliance.agent={name}")
         return docker("ps", "--all", "--quiet", *own, host=self.host).split()
+
+    def remove(self, left: Sequence[str]) -> None:
+        if left:
+            docker("rm", "--force", *left, host=self.host)
 
 
 class Kubernetes(AgentKind):

@@ -100,7 +100,7 @@ class Site:
 
     def __init__(self, kind: AgentKind, folder: Path) -> None:
         self.kind, self.folder, self._number = kind, folder, count(1)
-        settings = {"APPLIANCE_CANCEL_GRACE": "2", "APPLIANCE_RUN_LEASE": "6", "APPLIANCE_HEARTBEAT_INTERVAL": "1"}
+        settings = {"APPLIANCE_CANCEL_GRACE": "2", "APPLIANCE_RUN_LEASE": "15", "APPLIANCE_HEARTBEAT_INTERVAL": "1"}
         settings |= {"APPLIANCE_REPAIR_INTERVAL": "0.5", **kind.settings()}
         self.server = LiveServer(folder / "data", **settings).start()
         self.client = self.server.client
@@ -128,10 +128,12 @@ class Site:
 
     def close(self) -> None:
         for agent in self._agents:
-            self.stop(agent)
+            agent.stop()
         self._services.kill()
         self._services.wait()
         self.server.kill()
+        for agent in self._agents:
+            self.kind.remove(self.kind.left(self.server, agent.name))
 
     def agent(self, name: str = "", folder: str = "", capacity: int = 8) -> AgentProcess:
         """One that is not started yet."""
@@ -141,13 +143,12 @@ class Site:
 
     def stop(self, agent: AgentProcess) -> None:
         """SIGTERM, once it has cleaned up."""
-        if agent.is_alive():
-            self.until_clean(agent.name)
+        self.until_clean(agent.name)
         agent.stop()
 
     def until_clean(self, name: str, active: int = 0) -> None:
         """Wait until nothing is left of what agents of this name have started, except for active runs."""
-        until(f"agent {name} has cleaned up", lambda: len(self.kind.left(self.server, name)) <= active)
+        until(f"agent {name} has cleaned up", lambda: len(self.kind.left(self.server, name)) <= active, 60)
 
     def create(self, agent: AgentProcess, flow: str, **parameters: object) -> UUID:
         """A run for this agent."""
@@ -208,7 +209,10 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     kind.prepare(tmp_path_factory.mktemp("prepared"))
     site = Site(kind, tmp_path_factory.mktemp(kind.name))
     yield site
-    site.close()
+    try:
+        site.until_clean(site.steady.name)
+    finally:
+        site.close()
     assert "Traceback" not in site.steady.log.read_text()
 
 

@@ -193,6 +193,7 @@ def test_an_engine_that_answers_with_errors_or_late_fails_no_run(server: LiveSer
     finally:
         agent.stop()
         between.close()
+        Docker().remove(Docker().left(server, agent.name))
 
 
 def create(server: LiveServer, agent: AgentProcess, flow: str) -> UUID:

@@ -79,9 +79,7 @@ def test_a_hostile_flow_reaches_nothing_but_its_own_run(server: LiveServer, tmp_
         assert server.ended(victim).state == "Cancelled"
     finally:
         agent.stop()
-        left = kind.left(server, agent.name)
-        if left:
-            docker("rm", "--force", *left)
+        kind.remove(kind.left(server, agent.name))
 
 
 def attack(server: LiveServer, agent: AgentProcess, victim: UUID, files: list[str]) -> dict[str, Any]:
