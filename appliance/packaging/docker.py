@@ -89,14 +89,13 @@ class DockerStorage:
 
 
 class ProjectImage:
-    """The image of flows in one folder that have the same options. `builder`: what builds it; by default, with the engine that DOCKER_HOST names, or
-    that of this machine."""
+    """The image of flows in one folder that have the same options, built with the engine that DOCKER_HOST names, or that of this machine."""
 
-    def __init__(self, project: str, flows: Sequence[DockerStorage], builder: Builder | None = None) -> None:
+    def __init__(self, project: str, flows: Sequence[DockerStorage]) -> None:
         self.project, self.flows = project, flows
         self.pin = Pin()
         """What is pinned; without an id until it is built."""
-        self._builder = builder
+        self._builder: Builder | None = None
         self._recipe: Recipe | None = None
         self._is_ready = False
 

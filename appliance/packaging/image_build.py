@@ -1,4 +1,5 @@
-"""From a recipe to an image that counts: built, checked from inside, named, and pushed if it has a registry. What fails leaves nothing behind."""
+"""From a recipe to an image that counts: built, checked from inside, named, and pushed if it has a registry. What fails leaves no container and no
+name behind; the engine keeps the layers of the steps that were done, for the next try."""
 
 from __future__ import annotations
 

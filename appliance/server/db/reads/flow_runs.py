@@ -181,8 +181,8 @@ def last_successes(session: Session, flow_ids: Collection[UUID]) -> dict[UUID, d
 
 def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict[UUID, int]:
     """How many runs each agent has now. Reads all live runs: with a condition on agents, SQLite would read all their ended runs."""
-    wanted = set(agent_ids)
-    return {agent_id: number for agent_id, number in readable.every(session, _LIVE_AGENTS) if agent_id in wanted}
+    ids = set(agent_ids)
+    return {agent_id: number for agent_id, number in readable.every(session, _LIVE_AGENTS) if agent_id in ids}
 
 
 def waited_since(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime]:
