@@ -59,11 +59,17 @@ def main() -> int:
 
 
 def _preload() -> None:
-    """Import everything that a run needs except the flow's own modules."""
+    """Import and prepare everything that a run needs except the flow's own modules."""
+    import encodings.idna  # by the first connection
+
     import appliance.agents.execute
+    import appliance.core.task_decorator
     import appliance.engine.executors
     import appliance.packaging.local
     import appliance.schedules  # noqa: F401 - by many flows
+    from appliance.client import run_protocol
+
+    run_protocol.prepare()
 
 
 def _fork(channel: socket.socket, request: dict[str, Any], pipe: tuple[int, int]) -> None:
@@ -91,7 +97,6 @@ def _become_run(channel: socket.socket, request: dict[str, Any], pipe: tuple[int
         time.tzset()
         os.chdir(request["cwd"])
         random.seed()
-        gc.unfreeze()
         from appliance.agents import execute
         from appliance.engine.process_exit import leave
 

@@ -112,7 +112,7 @@ def docker(
 def _run(own: str, url: str, image: str, words: list[str]) -> str:
     options = [
         *("--detach", "--name", f"appliance-agent-{own}", "--restart", "unless-stopped", "--init", "--read-only"),
-        *("--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"),  # noqa: S108 - in a container
+        *("--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"),  # noqa: S108  # nosec B108 # in a container
         *("--add-host", "host.docker.internal:host-gateway", "--volume", f"{SOCKET}:{SOCKET}"),
         *("--health-cmd", f"appliance health --agent {PORT}"),
         *("--volume", f"appliance-agent-{own}:/agent", "--env", "APPLIANCE_DATA_DIR=/agent"),

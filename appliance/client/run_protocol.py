@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from appliance.client import wire
 from appliance.client.transport import Transport, path
 from appliance.protocol.run_protocol import AskSlots, Begin, Begun, Reported, Slots
 from appliance.protocol.secrets import AskSecret, SecretValue
+
+
+def prepare() -> None:
+    """Do now what the first answers would need."""
+    wire.prepare(Begun, Reported)
 
 
 def begin(transport: Transport, flow_run_id: UUID, attempt: int) -> Begun:

@@ -49,6 +49,12 @@ def decode(content: bytes, kind: type[T]) -> T:
         raise _bad(str(error)) from error
 
 
+def prepare(*kinds: type[Any]) -> None:
+    """Make the decoders of these messages now, for this process and those that are forked from it."""
+    for kind in kinds:
+        _decoder(kind)
+
+
 def json(content: bytes) -> bytes:
     """The content, if it is empty or a JSON object or list. Raises BadAnswer if it is anything else."""
     if content and content.lstrip()[:1] not in (b"{", b"["):
