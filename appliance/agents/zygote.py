@@ -60,7 +60,6 @@ def main() -> int:
 
 def _preload() -> None:
     """Import and prepare everything that a run needs except the flow's own modules."""
-    import encodings.idna  # by the first connection
 
     import appliance.agents.execute
     import appliance.core.task_decorator
