@@ -25,10 +25,16 @@ def answers(version: str, documents: list[dict[str, Any]]) -> Iterator[tuple[str
             f"The image has version {VERSION} of the appliance's SDK, and the flows are registered with {version}.",
         )
         return
+    try:
+        from appliance.kit.errors import ApplianceError
+        from appliance.packaging.in_image import InImage
+    except ImportError as error:
+        yield (
+            "SDK",
+            f"The image has another build of the appliance's SDK {VERSION} than the one that registers the flows ({error}).",
+        )
+        return
     yield "SDK", ""
-    from appliance.kit.errors import ApplianceError
-    from appliance.packaging.in_image import InImage
-
     for document in documents:
         problem = InImage.problem(document)
         if not problem:

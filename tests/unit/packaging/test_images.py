@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import sys
 import tarfile
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from appliance.packaging.docker_engine import EngineAway, EngineRefused
 from appliance.packaging.dockerignore import Ignored
 from appliance.packaging.image_archive import BadImage
 from appliance.packaging.image_build import Builder
-from appliance.packaging.image_check import MARK
+from appliance.packaging.image_check import MARK, answers
 from appliance.packaging.image_engine import ImageEngine, LocalImage
 from appliance.packaging.image_recipe import CONTENT, FLOWS, PROJECT
 from appliance.packaging.image_uses import Uses, reason_to_keep
@@ -304,3 +305,11 @@ def test_a_flow_that_is_registered_alone_has_an_image_of_its_own(project: Path) 
     assert isinstance(places[0], DockerStorage) and places[0].image is not places[1].image
     share(places, "p")
     assert places[0].image is places[1].image
+
+
+def test_an_image_with_another_build_of_the_same_release_is_told_from_a_flow_that_fails(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "appliance.packaging.in_image", None)
+    [(what, problem)] = answers(VERSION, [{"flow": "daily"}])
+    assert what == "SDK" and f"another build of the appliance's SDK {VERSION}" in problem
