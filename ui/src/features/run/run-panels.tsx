@@ -137,8 +137,7 @@ export function StateHistory({ run }: { run: Run }) {
               No.
             </th>
             <th scope="col">Time</th>
-            <th scope="col">State</th>
-            <th scope="col">Message</th>
+            <th scope="col">State and message</th>
             <th scope="col">By</th>
             <th scope="col" className="right">
               For
@@ -155,11 +154,11 @@ export function StateHistory({ run }: { run: Run }) {
                 <td className="number nowrap">
                   <Instant at={state.at} />
                 </td>
-                <td className="nowrap">
+                <td>
                   <StatePill look={lookOf(state)} />
                   {restarted && <span className="mark">attempt {state.attempt}</span>}
+                  {state.message && <p>{state.message}</p>}
                 </td>
-                <td>{state.message}</td>
                 <td className="muted">{isUuid(state.actor) ? "the run" : state.actor}</td>
                 <td className="right number nowrap">
                   {next && formatDuration(Date.parse(next.at) - Date.parse(state.at))}
