@@ -99,8 +99,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 class Permissive(Docker):
     """Flows may name some images."""
 
-    def arguments(self) -> list[str]:
-        return [*super().arguments(), "--allow-image", docker_images.BASE_IMAGE, "--allow-image", "127.0.0.1:1/*"]
+    def arguments(self, url: str) -> list[str]:
+        return [*super().arguments(url), "--allow-image", docker_images.BASE_IMAGE, "--allow-image", "127.0.0.1:1/*"]
 
 
 @pytest.fixture(scope="module")

@@ -46,8 +46,8 @@ class FarProcess(Process):
     def __init__(self, prefix: list[str], variables: dict[str, str]) -> None:
         self.prefix, self.variables = prefix, variables
 
-    def arguments(self) -> list[str]:
-        return [*super().arguments(), "--root", "/"]
+    def arguments(self, url: str) -> list[str]:
+        return [*super().arguments(url), "--root", "/"]
 
     def environment(self) -> dict[str, str]:
         return self.variables

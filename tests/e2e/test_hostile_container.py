@@ -38,7 +38,7 @@ OPEN = {
 class Bridged(Docker):
     """Containers in the engine's own network, where they reach each other, and of this machine only what listens for them."""
 
-    def arguments(self) -> list[str]:
+    def arguments(self, url: str) -> list[str]:
         return ["docker", "--image", self.image]
 
 
