@@ -55,6 +55,8 @@ class AgentKind(ABC):
     """A run config (Python) for which an agent has not all that is needed, the state in which a run then is, and a part of the sentence that says why."""
     scarce: ClassVar[tuple[str, str] | None] = None
     """A run config with little memory, and a part of the sentence about a run that needs more. None: this kind can't tell."""
+    peak_of_scarce: ClassVar[int | None] = None
+    """The peak memory in bytes that is recorded of it, although it was killed; None if that is not known."""
     finds_unrecorded: ClassVar[bool] = True
     """Whether an agent that has lost its folder finds what an earlier one has started."""
     keeps_lines: ClassVar[bool] = True
@@ -207,6 +209,7 @@ class Docker(AgentKind):
     }
     lacking = ('DockerRun(image="none:1", pull="never")', "Paused", "Image none:1 is not on the machine")
     scarce = ('DockerRun(memory="96m")', "more memory than its limit of 96 MiB (OOM)")
+    peak_of_scarce = 96 * 1024**2
 
     def missing(self) -> str:
         return docker_images.missing()

@@ -243,8 +243,12 @@ def test_each_bad_end_has_its_sentence(site: Site, steady: AgentProcess) -> None
 def test_too_much_memory_is_told_apart_from_an_exit(site: Site, steady: AgentProcess) -> None:
     if site.kind.scarce is None:
         pytest.skip(f"{site.kind.name} agents can't tell")
-    end = site.ended(site.create(steady, "eats"), "Crashed")
+    run = site.create(steady, "eats")
+    end = site.ended(run, "Crashed")
     assert site.kind.scarce[1] in (end.state_message or "")
+    if site.kind.peak_of_scarce is not None:
+        used = site.server.until(run, lambda view: view.peak_memory is not None)
+        assert used.peak_memory == site.kind.peak_of_scarce
 
 
 def test_a_cancelled_run_ends_even_if_it_does_not_listen(site: Site, steady: AgentProcess) -> None:
