@@ -75,13 +75,24 @@ def current() -> Release:
 
 
 def previous(directory: Path) -> Release:
-    """Extract the previous release into a directory. Raises CommitMissing."""
-    return Release(unpack(PREVIOUS, directory))
+    """Build the wheel of the previous release, and install it into a directory. Raises CommitMissing."""
+    source, wheels, installed = unpack(PREVIOUS, directory / "source"), directory / "wheels", directory / "installed"
+    _pip("wheel", "--no-build-isolation", "--wheel-dir", str(wheels), str(source))
+    _pip("install", "--target", str(installed), *map(str, wheels.iterdir()))
+    return Release(installed)
+
+
+def _pip(command: str, *arguments: str) -> None:
+    """Without an index."""
+    words = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", command, "--no-index", "--no-deps"]
+    done = subprocess.run([*words, *arguments], capture_output=True, text=True, timeout=170, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def unpack(commit: str, directory: Path) -> Path:
-    """Extract the package of a commit. Raises CommitMissing."""
-    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit, "appliance"], capture_output=True, check=False)
+    """Extract what the package of a commit is built from. Raises CommitMissing."""
+    parts = ["appliance", "pyproject.toml", "README.md"]
+    archive = subprocess.run(["git", "-C", str(ROOT), "archive", commit, *parts], capture_output=True, check=False)
     if archive.returncode != 0:
         raise CommitMissing(
             f"The previous release, commit {commit}, is not in this clone: {archive.stderr.decode().strip()}; "
