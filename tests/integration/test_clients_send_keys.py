@@ -308,7 +308,9 @@ CHANGE_NOTHING = {
     *("backup create", "backup list", "backup restore", "backup verify", "doctor rows"),
     *("login", "logout", "profile list", "profile use", "admin reset", "admin setup-link"),
     *("admin secrets-key list", "admin secrets-key add", "admin secrets-key rotate"),
-    *("agent start docker", "agent docker", "agent install systemd", "agent install docker", "admin agent-token"),
+    *("agent start docker", "agent docker", "agent start kubernetes", "admin agent-token"),
+    *("agent install systemd", "agent install docker", "agent install kubernetes"),
+    *("image build", "image dockerfile", "image list", "image export", "image import", "image prune"),
     *("agent match", "agent runs", "agent roots list", "agent roots add", "agent roots remove"),
 }
 """Commands that change nothing on a server, because they only read, work on files, or are the appliance themselves."""
