@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 import click
 
 from appliance import config
-from appliance.cli.agent_run import run
-from appliance.cli.connection import connect
+from appliance.cli.agent_run import run_detached
 from appliance.cli.options import agent_options, env_name_option
-from appliance.kit import lifecycle, logs
+from appliance.kit import logs
 from appliance.kit.distribution import MissingExtra, install, is_installed
 from appliance.protocol.containers import PULLS, memory_in
 
@@ -90,52 +90,33 @@ def docker(
 ) -> int:
     """Start each run in a container of the Docker engine that DOCKER_HOST names, or of this machine. On SIGTERM, the agent stops taking runs;
     active runs continue."""
-    from pathlib import Path
-
     if not is_installed("docker"):
         raise MissingExtra(f"This needs the SDK of Docker; run: {install('docker')}")
     from appliance.agents.container_rules import ContainerRules
-    from appliance.agents.detached import AlreadyRunning
     from appliance.agents.docker import DockerAgent
-    from appliance.agents.introduction import names_in
-    from appliance.agents.sealed_tokens import key_of
     from appliance.packaging.docker_engine import Engine, EngineAway, EngineRefused
 
     settings = config.load(agent_env_names=",".join(env_names) or None)
     logs.configure(settings.log_level, settings.log_format)
-    permitted = ContainerRules(**rules)
-    url, token = config.client_address()
-    check_url(server_url or url, permitted.network)
-    if settings.results_url.split(":")[0] in ("file", "shared+file"):
-        raise click.ClickException(
-            "APPLIANCE_RESULTS_URL names a folder, which containers don't have; name an object store, or appliance:, or leave it out."
-        )
-    engine = Engine()
+    permitted, engine = ContainerRules(**rules), Engine()
+    check_url(server_url or config.client_address()[0], permitted.network)
     try:
         engine.check()
     except (EngineAway, EngineRefused) as error:
         raise click.ClickException(str(error)) from error
-    stop = lifecycle.stop_on_signals()
-    worker = DockerAgent(
-        connect(),
+    return run_detached(
+        partial(DockerAgent, engine=engine, rules=permitted),
+        settings,
+        "containers",
         name=name,
-        labels=list(labels),
-        projects=[*projects] or names_in(settings.agent_projects),
+        labels=labels,
+        projects=projects,
         capacity=capacity,
-        state_dir=Path(state_dir) if state_dir else settings.data_path / "agent" / name,
-        engine=engine,
-        rules=permitted,
-        server_url=server_url or "",
         env=env,
-        env_names=settings.open_env_names,
-        results_url=settings.results_url,
-        run_environ=settings.run_environ(),
-        key=key_of(token),
+        state_dir=state_dir,
+        listen=listen,
+        server_url=server_url,
     )
-    try:
-        return run(worker, stop, listen)
-    except AlreadyRunning as error:
-        raise click.ClickException(str(error)) from error
 
 
 def check_url(url: str, network: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -10,10 +11,9 @@ import click
 
 from appliance import config
 from appliance.cli.agent_docker import is_loopback
-from appliance.cli.agent_run import run
-from appliance.cli.connection import connect
+from appliance.cli.agent_run import run_detached
 from appliance.cli.options import agent_options, env_name_option
-from appliance.kit import lifecycle, logs
+from appliance.kit import logs
 from appliance.kit.distribution import MissingExtra, install, is_installed
 from appliance.protocol.containers import bytes_in, cores_in, label_problem
 
@@ -145,48 +145,31 @@ def kubernetes(
     """Start each run as a job of the cluster in which the agent is a pod, or of the one that KUBECONFIG names. On SIGTERM, the agent stops taking
     runs; active runs continue."""
     _require()
-    from appliance.agents.detached import AlreadyRunning
-    from appliance.agents.introduction import names_in
     from appliance.agents.kubernetes import KubernetesAgent
     from appliance.agents.kubernetes_cluster import Cluster, ClusterAway, ClusterRefused
     from appliance.agents.kubernetes_rules import KubernetesRules
-    from appliance.agents.sealed_tokens import key_of
 
     settings = config.load(agent_env_names=",".join(env_names) or None)
     logs.configure(settings.log_level, settings.log_format)
-    url, token = config.client_address()
-    check_url(server_url or url)
-    if settings.results_url.split(":")[0] in ("file", "shared+file"):
-        raise click.ClickException(
-            "APPLIANCE_RESULTS_URL names a folder, which pods don't have; name an object store, or appliance:, or leave it out."
-        )
+    check_url(server_url or config.client_address()[0])
     cluster = Cluster(context)
     try:
         cluster.check()
     except (ClusterAway, ClusterRefused) as error:
         raise click.ClickException(str(error)) from error
-    stop = lifecycle.stop_on_signals()
-    worker = KubernetesAgent(
-        connect(),
+    return run_detached(
+        partial(KubernetesAgent, cluster=cluster, rules=KubernetesRules(**rules), start_timeout=start_timeout),
+        settings,
+        "pods",
         name=name,
-        labels=list(labels),
-        projects=[*projects] or names_in(settings.agent_projects),
+        labels=labels,
+        projects=projects,
         capacity=capacity,
-        state_dir=Path(state_dir) if state_dir else settings.data_path / "agent" / name,
-        cluster=cluster,
-        rules=KubernetesRules(**rules),
-        start_timeout=start_timeout,
-        server_url=server_url or "",
         env=env,
-        env_names=settings.open_env_names,
-        results_url=settings.results_url,
-        run_environ=settings.run_environ(),
-        key=key_of(token),
+        state_dir=state_dir,
+        listen=listen,
+        server_url=server_url,
     )
-    try:
-        return run(worker, stop, listen)
-    except AlreadyRunning as error:
-        raise click.ClickException(str(error)) from error
 
 
 def check_url(url: str) -> None:
