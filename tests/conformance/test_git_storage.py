@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from appliance.agents.process import _refusal
+from appliance.agents import run_places
 from appliance.agents.roots import Roots
 from appliance.core import flow_source
 from appliance.core.errors import FlowBuildError
@@ -234,12 +234,12 @@ def test_without_git_a_run_waits_and_says_why(place: Git, tmp_path: Path, monkey
 
 def test_a_repository_on_disk_must_be_in_a_folder_that_is_open(place: Git, tmp_path: Path) -> None:
     document = place.document()
-    assert _refusal(Roots((str(tmp_path),)), document) == ""
-    assert f"The repository {place.bare} is in none of the folders" in _refusal(Roots(("/srv",)), document)
+    assert run_places.refusal(Roots((str(tmp_path),)), document) == ""
+    assert f"The repository {place.bare} is in none of the folders" in run_places.refusal(Roots(("/srv",)), document)
     link = tmp_path / "open"
     link.mkdir()
     (link / "x.git").symlink_to(place.bare)
-    assert "is a link" in _refusal(Roots((str(link),)), {**document, "url": f"file://{link}/x.git"})
+    assert "is a link" in run_places.refusal(Roots((str(link),)), {**document, "url": f"file://{link}/x.git"})
 
 
 @pytest.mark.parametrize(
