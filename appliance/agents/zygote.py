@@ -60,6 +60,7 @@ def main() -> int:
 
 def _preload() -> None:
     """Import and prepare everything that a run needs except the flow's own modules."""
+    import encodings.ascii  # when a run notes its end
     import encodings.idna  # noqa: F401 - by the first connection
 
     import appliance.agents.execute

@@ -3,30 +3,31 @@ is locked for a moment only, and never in a circle."""
 
 from __future__ import annotations
 
+from functools import cache
 from uuid import UUID
 
 from sqlalchemy import bindparam
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.prepared import Prepared
 from appliance.server.db.tables import metadata
+from appliance.server.db.upserts import upsert_for
 
 _SHARDS = 8
 _KEY = "usage"
 _usage = metadata.tables["project_usage"]
 
 
-def _adding(insert: type[postgresql.Insert] | type[sqlite.Insert]) -> postgresql.Insert | sqlite.Insert:
+@cache
+def _adding(dialect: str) -> Prepared:
     values = {"project_id": "project", "shard": "at", "stored_rows": "rows", "stored_bytes": "bytes"}
-    statement = insert(_usage).values({column: bindparam(name) for column, name in values.items()})
-    return statement.on_conflict_do_update(
-        index_elements=["project_id", "shard"],
-        set_={name: _usage.c[name] + statement.excluded[name] for name in ("stored_rows", "stored_bytes")},
+    statement = upsert_for(dialect, _usage).values({column: bindparam(name) for column, name in values.items()})
+    return Prepared(
+        statement.on_conflict_do_update(
+            index_elements=["project_id", "shard"],
+            set_={name: _usage.c[name] + statement.excluded[name] for name in ("stored_rows", "stored_bytes")},
+        )
     )
-
-
-_ADD = {"postgresql": Prepared(_adding(postgresql.Insert)), "sqlite": Prepared(_adding(sqlite.Insert))}
 
 
 def add(session: Session, project_id: UUID, source: UUID, rows: int, bytes: int) -> None:
@@ -41,6 +42,6 @@ def store(session: Session) -> None:
     """Write what the transaction has added."""
     sums = session.info.pop(_KEY, None)
     if sums:
-        add = _ADD[session.connection().dialect.name]
+        add = _adding(session.connection().dialect.name)
         for (project, shard), (rows, size) in sorted(sums.items()):
             add.change(session, {"project": project, "at": shard, "rows": rows, "bytes": size})

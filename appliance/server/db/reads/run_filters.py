@@ -28,7 +28,6 @@ from sqlalchemy import (
     text,
     type_coerce,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
@@ -150,6 +149,8 @@ def _parameter(dialect: str, name: str, value: Any) -> Condition:
             f"Runs can't be selected by the list or object in parameter {name[:80]!r}; use a text, number, true, false, or null."
         )
     if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import JSONB
+
         document = cast(literal(msgspec.json.encode(value).decode(), String), JSONB)
         return func.jsonb_extract_path(_run.c.parameters, name, type_=JSONB) == document
     each = func.json_each(_run.c.parameters).table_valued("key", "atom", "type", name="parameter")

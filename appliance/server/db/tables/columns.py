@@ -15,8 +15,7 @@ from typing import Any, NoReturn, TypeAlias, cast
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Integer, String, Table, Text, TypeDecorator, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Index, Integer, String, Table, Text, TypeDecorator, Uuid
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
@@ -44,6 +43,11 @@ def table(model: type[SQLModel]) -> Table:
     return cast(Table, vars(model)["__table__"])
 
 
+def partial_index(name: str, *columns: str, where: str) -> Index:
+    """An index of the rows for which a condition holds. It is the migrations that create it: told the condition of each database, SQLAlchemy loads both."""
+    return Index(name, *columns, info={"where": where})
+
+
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
 """A growing 64-bit key; SQLite wants plain INTEGER to make it the row id."""
 
@@ -61,7 +65,11 @@ class Json(TypeDecorator[Any]):
         self.shape, self.inner = shape, inner
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        return dialect.type_descriptor(JSONB(none_as_null=True) if dialect.name == "postgresql" else self.impl_instance)
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(self.impl_instance)
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        return dialect.type_descriptor(JSONB(none_as_null=True))
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:
         return self.impl_instance.coerce_compared_value(op, value)

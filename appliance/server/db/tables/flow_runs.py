@@ -6,11 +6,22 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint, text
+from sqlalchemy import Index, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.server.db.tables.columns import BigKey, Document, Id, Json, LongText, OneOf, Texts, Time, Whole
+from appliance.server.db.tables.columns import (
+    BigKey,
+    Document,
+    Id,
+    Json,
+    LongText,
+    OneOf,
+    Texts,
+    Time,
+    Whole,
+    partial_index,
+)
 from appliance.server.domain.attempt_usage import AttemptUsage
 from appliance.server.domain.transitions import TYPES
 
@@ -28,24 +39,16 @@ class FlowRun(SQLModel, table=True):
     __table_args__ = (
         UniqueConstraint("schedule_id", "due_at"),
         UniqueConstraint("flow_id", "idempotency_key"),
-        Index(
-            "ix_flow_run_live", "state_type", "lease_expires_at", sqlite_where=text(_LIVE), postgresql_where=text(_LIVE)
-        ),
+        partial_index("ix_flow_run_live", "state_type", "lease_expires_at", where=_LIVE),
         # the next two cover all that lists filter by, so that a filter that few runs match reads no rows of the table
         Index("ix_flow_run_flow_due", "flow_id", "scheduled_time", "id", "state_type", "state_name", "attempt", "name"),
         Index("ix_flow_run_due", "scheduled_time", "id", "state_type", "state_name", "attempt", "flow_id", "name"),
         Index("ix_flow_run_state_due", "state_type", "scheduled_time"),
         Index("ix_flow_run_name_due", "state_name", "scheduled_time"),
-        Index("ix_flow_run_start_time", "start_time", "id", sqlite_where=text(_BEGUN), postgresql_where=text(_BEGUN)),
-        Index("ix_flow_run_end_time", "end_time", "id", sqlite_where=text(_OVER), postgresql_where=text(_OVER)),
-        Index(
-            "ix_flow_run_retried",
-            "state_type",
-            "scheduled_time",
-            sqlite_where=text(_RETRIED),
-            postgresql_where=text(_RETRIED),
-        ),
-        Index("ix_flow_run_open", "flow_id", sqlite_where=text(_OPEN), postgresql_where=text(_OPEN)),
+        partial_index("ix_flow_run_start_time", "start_time", "id", where=_BEGUN),
+        partial_index("ix_flow_run_end_time", "end_time", "id", where=_OVER),
+        partial_index("ix_flow_run_retried", "state_type", "scheduled_time", where=_RETRIED),
+        partial_index("ix_flow_run_open", "flow_id", where=_OPEN),
     )
 
     id: UUID = Field(sa_type=Id, primary_key=True)

@@ -7,11 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import msgspec
-from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.server.db.tables.columns import Document, Id, Json, OneOf, Texts, Time, Whole
+from appliance.server.db.tables.columns import Document, Id, Json, OneOf, Texts, Time, Whole, partial_index
 from appliance.server.domain.scheduling import POLICIES
 
 
@@ -22,9 +21,7 @@ class _Declared(msgspec.Struct):
 
 class Schedule(SQLModel, table=True):
     __tablename__ = "schedule"
-    __table_args__ = (
-        Index("ix_schedule_plan", "plan_at", sqlite_where=text("active"), postgresql_where=text("active")),
-    )
+    __table_args__ = (partial_index("ix_schedule_plan", "plan_at", where="active"),)
 
     id: UUID = Field(sa_type=Id, primary_key=True)
     flow_id: UUID = Field(sa_type=Id, foreign_key="flow.id", ondelete="CASCADE", index=True)

@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import Update, bindparam, case, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import readable
@@ -16,6 +15,7 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
+from appliance.server.db.upserts import upsert
 from appliance.server.domain.agent_states import ENROLS, FORGOTTEN, SIGNS_OFF, Moves
 
 _agents = table(Agent)
@@ -34,10 +34,9 @@ _TOUCH = (
 
 def enrol(session: Session, row: NewAgent) -> UUID:
     """Insert the agent, or update the one with the same name; return its id. What is damaged of it is replaced."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     state = case(dict(ENROLS), value=_agents.c.state, else_=_agents.c.state)
     updated = {key: value for key, value in row.items() if key in _UPDATED} | {"state": state}
-    statement = insert(_agents).values(row).on_conflict_do_update(index_elements=["name"], set_=updated)
+    statement = upsert(session, _agents).values(row).on_conflict_do_update(index_elements=["name"], set_=updated)
     connection = session.connection()
     ids = readable.changed(session, statement.returning(_agents.c.id))
     whole = select(_agents).where(_agents.c.name == row["name"])

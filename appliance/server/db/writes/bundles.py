@@ -8,12 +8,12 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.rows.bundles import BundleSize, NewBundle
 from appliance.server.db.tables.bundles import Bundle, NamedBundle
 from appliance.server.db.tables.columns import table
+from appliance.server.db.upserts import upsert
 
 _bundles = table(Bundle)
 _named = table(NamedBundle)
@@ -22,8 +22,11 @@ _named = table(NamedBundle)
 def add(session: Session, row: NewBundle) -> bool:
     """Store a bundle. False if the project has one with this content already."""
     connection = session.connection()
-    to = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    statement = to(_bundles).on_conflict_do_nothing(index_elements=["project_id", "digest"]).returning(_bundles.c.id)
+    statement = (
+        upsert(connection, _bundles)
+        .on_conflict_do_nothing(index_elements=["project_id", "digest"])
+        .returning(_bundles.c.id)
+    )
     return connection.execute(statement, dict(row)).first() is not None
 
 

@@ -8,7 +8,6 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import readable
@@ -17,6 +16,7 @@ from appliance.server.db.rows.concurrency import LimitRow, NewLimit, TagLimit
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.concurrency import ConcurrencyLimit, TaskSlot
 from appliance.server.db.tables.flow_runs import FlowRun
+from appliance.server.db.upserts import upsert
 from appliance.server.domain.concurrency import TASK_TAG, Limit
 
 _limits = table(ConcurrencyLimit)
@@ -42,8 +42,7 @@ def lock_run_limits(session: Session) -> list[Limit]:
 
 def put(session: Session, row: NewLimit) -> LimitRow:
     """Store a limit, or change the slots of the one with the same kind and name; return the stored row."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(ConcurrencyLimit).values(row)
+    statement = upsert(session, _limits).values(row)
     statement = statement.on_conflict_do_update(
         index_elements=["kind", "name"], set_={"slots": row["slots"], "updated": row["updated"]}
     )
@@ -66,8 +65,7 @@ def take(
     session: Session, limits: Sequence[UUID], run: UUID, slug: str, index: int, attempt: int, now: datetime
 ) -> None:
     """Grant a task run a slot under each limit; it takes over those of an earlier attempt."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = insert(_slots).on_conflict_do_update(
+    statement = upsert(session, _slots).on_conflict_do_update(
         index_elements=["limit_id", "flow_run_id", "task_slug", "map_index"], set_={"attempt": attempt, "at": now}
     )
     values = {"flow_run_id": run, "task_slug": slug, "map_index": index, "attempt": attempt, "at": now}

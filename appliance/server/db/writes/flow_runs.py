@@ -7,7 +7,7 @@ from typing import cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.bulk import BulkInsert
@@ -20,6 +20,7 @@ from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
+from appliance.server.db.upserts import upsert
 from appliance.server.db.writes import log_search, run_names, usage
 from appliance.server.db.writes.states import FACTS
 from appliance.server.domain.transitions import LATE
@@ -49,7 +50,6 @@ _OF_ATTEMPT = Prepared(
     .where(runs.c.id == bindparam("run"))
     .with_for_update(key_share=True, of=runs)
 )
-_INSERT_NEW = postgresql.insert(FlowRun).on_conflict_do_nothing().returning(runs.c.id)
 _SET_TOKEN = update(runs).where(runs.c.id == bindparam("run")).values(run_token_hash=bindparam("hash"))
 _insert_unknown = BulkInsert(runs, sqlite.insert(runs).on_conflict_do_nothing())
 
@@ -58,7 +58,8 @@ def insert_new(session: Session, rows: list[NewFlowRun]) -> list[UUID]:
     """Insert runs, skipping those whose unique key (due time, idempotency key) exists; return the ids of the inserted ones."""
     connection = session.connection()
     if connection.dialect.name != "sqlite":
-        return list(connection.execute(_INSERT_NEW, rows).scalars())
+        new = upsert(connection, runs).on_conflict_do_nothing().returning(runs.c.id)
+        return list(connection.execute(new, rows).scalars())
     if _insert_unknown(connection, rows) < len(rows):
         ids, inserted = [row["id"] for row in rows], set[UUID]()
         for start in range(0, len(ids), _CHUNK):

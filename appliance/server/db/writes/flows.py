@@ -6,7 +6,6 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.kit import ids
@@ -14,6 +13,7 @@ from appliance.kit.documents import JsonDocument
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
+from appliance.server.db.upserts import upsert
 
 _flows = table(Flow)
 _versions = table(FlowVersion)
@@ -22,7 +22,6 @@ _projects = table(Project)
 
 def lock_or_create(session: Session, project_id: UUID, name: str, now: datetime, new: JsonDocument) -> Flow:
     """The flow with this name, created with the values of `new` if it is missing; locked until the transaction ends, since versions are numbered one by one."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {
         "id": ids.uuid7(),
         "project_id": project_id,
@@ -35,7 +34,7 @@ def lock_or_create(session: Session, project_id: UUID, name: str, now: datetime,
         "updated": now,
         **new,
     }
-    session.execute(insert(_flows).values(row).on_conflict_do_nothing())
+    session.execute(upsert(session, _flows).values(row).on_conflict_do_nothing())
     statement = select(Flow).where(_flows.c.project_id == project_id, _flows.c.name == name)
     return session.execute(statement.with_for_update(key_share=True)).scalar_one()
 

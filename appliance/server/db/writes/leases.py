@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Text, bindparam, case, cast, false, func, or_, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.leases import Lease
+from appliance.server.db.upserts import upsert
 
 _leases = table(Lease)
 _RECORD = (
@@ -23,9 +23,8 @@ _RECORD = (
 
 def acquire(session: Session, name: str, holder: str, expires: datetime, now: datetime) -> int | None:
     """Take the lease if it is free or expired, or renew our own. Return its epoch, or None while another process holds it."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     statement = (
-        insert(_leases)
+        upsert(session, _leases)
         .values(name=name, holder=holder, epoch=1, expires=expires, last_counts="")
         .on_conflict_do_update(
             index_elements=["name"],
@@ -71,9 +70,8 @@ def record(session: Session, name: str, epoch: int, at: datetime, counts: str, e
 def beat(session: Session, name: str, holder: str, at: datetime, patience: timedelta) -> None:
     """Record that a process of this kind is alive; the newest beat counts. `since` restarts when the previous beat is more than
     `patience` away in either direction: no process was running in between, or the clock was moved."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     values = {"holder": holder, "expires": at + patience, "last_run_at": at}
-    statement = insert(_leases).values(name=name, epoch=1, last_counts="", since=at, **values)
+    statement = upsert(session, _leases).values(name=name, epoch=1, last_counts="", since=at, **values)
     unbroken = _leases.c.last_run_at.between(at - patience, at + patience)
     since = case((unbroken, func.coalesce(_leases.c.since, at)), else_=at)
     again = statement.on_conflict_do_update(index_elements=["name"], set_={**values, "since": since})

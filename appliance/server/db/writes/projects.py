@@ -6,21 +6,20 @@ from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.kit import ids
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.projects import Project
+from appliance.server.db.upserts import upsert
 
 _projects = table(Project)
 
 
 def create(session: Session, name: str, now: datetime) -> UUID | None:
     """Create a project; None when there is one with this name already."""
-    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
     row = {"id": ids.uuid7(), "name": name, "description": "", "archived": False, "paused": False, "created": now}
-    statement = insert(_projects).values(row).on_conflict_do_nothing().returning(_projects.c.id)
+    statement = upsert(session, _projects).values(row).on_conflict_do_nothing().returning(_projects.c.id)
     return session.execute(statement).scalar()
 
 

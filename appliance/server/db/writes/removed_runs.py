@@ -6,21 +6,16 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.tables import metadata
+from appliance.server.db.upserts import upsert
 
 _removed = metadata.tables["removed_run"]
-_ADD = {
-    "postgresql": postgresql.insert(_removed).on_conflict_do_nothing(),
-    "sqlite": sqlite.insert(_removed).on_conflict_do_nothing(),
-}
 
 
 def add(session: Session, ids: Iterable[UUID], now: datetime) -> None:
     """Note that these runs are deleted in this transaction."""
     rows = [{"id": id, "at": now} for id in ids]
     if rows:
-        connection = session.connection()
-        connection.execute(_ADD[connection.dialect.name], rows)
+        session.connection().execute(upsert(session, _removed).on_conflict_do_nothing(), rows)

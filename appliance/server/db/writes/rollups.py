@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import case, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import events, readable
 from appliance.server.db.reads.rollups import POSITION
 from appliance.server.db.rows.rollups import NewRollup
 from appliance.server.db.tables import metadata
+from appliance.server.db.upserts import upsert
 
 _setting = metadata.tables["setting"]
 _event = metadata.tables["event"]
@@ -23,9 +22,8 @@ _rollup = metadata.tables["run_rollup"]
 def take_position(session: Session, now: datetime) -> int:
     """The last event that was counted; locked until the transaction ends, so that no one else counts meanwhile. If it can't be read, it
     is the newest one, since none may count twice."""
-    insert = _insert(session)
     values = {"name": POSITION.name, "value": "0", "updated": now}
-    session.connection().execute(insert(_setting).values(values).on_conflict_do_nothing())
+    session.connection().execute(upsert(session, _setting).values(values).on_conflict_do_nothing())
     statement = select(_setting.c.value).where(_setting.c.name == POSITION.name).with_for_update()
     text = next(iter(readable.scalars(session, statement)), None)
     counted = POSITION.decoded(text)
@@ -41,7 +39,7 @@ def add(session: Session, rows: list[NewRollup]) -> None:
     """Add sums to those of the same flow, hour and state."""
     if not rows:
         return
-    statement = _insert(session)(_rollup)
+    statement = upsert(session, _rollup)
     new = statement.excluded
     statement = statement.on_conflict_do_update(
         index_elements=["flow_id", "hour", "state_name"],
@@ -52,7 +50,3 @@ def add(session: Session, rows: list[NewRollup]) -> None:
         },
     )
     session.connection().execute(statement, rows)
-
-
-def _insert(session: Session) -> Any:
-    return postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert

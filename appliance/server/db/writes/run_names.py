@@ -7,13 +7,13 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, column, insert, literal, select, table
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session
 
 from appliance.server.db import direct
 from appliance.server.db.bulk import BulkInsert
 from appliance.server.db.reads import readable
 from appliance.server.db.tables import metadata
+from appliance.server.db.upserts import upsert
 
 _names, _run = metadata.tables["run_name"], metadata.tables["flow_run"]
 _SEARCH = table("run_search", column("run_search"), column("rowid"), column("name"))
@@ -50,5 +50,5 @@ def fill(session: Session, after: UUID, limit: int) -> UUID | None:
         add(connection, lacking)
     elif lacking:
         new = [{"flow_run_id": run, "name": name} for run, name in lacking]
-        connection.execute(postgresql.insert(_names).on_conflict_do_nothing(), new)
+        connection.execute(upsert(connection, _names).on_conflict_do_nothing(), new)
     return rows[-1].id if rows else None
