@@ -1490,6 +1490,72 @@ export const MarkRunDocument: Document<MarkRunMutation, MarkRunMutationVariables
   text: "mutation MarkRun($input:MarkFlowRunInput!){markFlowRun(input:$input){flowRun{id}}}",
 };
 
+export type ObjectByIdQuery = {
+  flowRun: {
+    id: string;
+    name: string;
+    state: {
+      type: string;
+      name: string;
+    };
+    flow: {
+      name: string;
+    };
+  } | null;
+  flow: {
+    id: string;
+    name: string;
+    project: {
+      name: string;
+    };
+  } | null;
+  agent: {
+    id: string;
+    name: string;
+  } | null;
+};
+
+export type ObjectByIdQueryVariables = {
+  id: string;
+};
+
+export const ObjectByIdDocument: Document<ObjectByIdQuery, ObjectByIdQueryVariables> = {
+  text: "query ObjectById($id:UUID!){flowRun(id:$id){id name state{type name}flow{name}}flow(id:$id){id name project{name}}agent(id:$id){id name}}",
+};
+
+export type ObjectsByNameQuery = {
+  flows: {
+    items: {
+      id: string;
+      name: string;
+      project: {
+        name: string;
+      };
+    }[];
+  };
+  flowRuns: {
+    items: {
+      id: string;
+      name: string;
+      state: {
+        type: string;
+        name: string;
+      };
+      flow: {
+        name: string;
+      };
+    }[];
+  };
+};
+
+export type ObjectsByNameQueryVariables = {
+  name: string;
+};
+
+export const ObjectsByNameDocument: Document<ObjectsByNameQuery, ObjectsByNameQueryVariables> = {
+  text: "query ObjectsByName($name:String!){flows(filter:{name:$name}first:6){items{id name project{name}}}flowRuns(filter:{text:$name includeFuture:true}first:6){items{id name state{type name}flow{name}}}}",
+};
+
 export type PauseRunMutation = {
   pauseFlowRun: {
     flowRun: {

@@ -87,3 +87,11 @@ const OF_ONE: ReadonlySet<unknown> = new Set(
 export function objectOf([noun, id]: readonly unknown[]): string | null {
   return OF_ONE.has(noun) && typeof id === "string" ? id : null;
 }
+
+/** Not refreshed by events: the palette asks again whenever something else is typed. */
+export const paletteKeys = {
+  name: (name: string) => ["palette", "name", name] as const,
+  id: (id: string) => ["palette", "id", id] as const,
+};
+
+export const docsKeys = { index: ["docs"] as const };

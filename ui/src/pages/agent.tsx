@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { agentQuery } from "../api/agents";
 import { AgentDetail } from "../features/agents/agent-detail";
+import { useRecent } from "../features/palette/recent";
 import { Empty, Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 
@@ -9,6 +10,7 @@ export function AgentPage() {
   const { agentId } = useParams({ from: "/app/agents/$agentId" });
   const query = useQuery(agentQuery(agentId));
   usePageTitle(query.data?.agent?.name ?? "Agent");
+  useRecent(`/agents/${agentId}`, query.data?.agent?.name);
   if (query.isPending) return <Skeleton rows={20} label="the agent" />;
   if (!query.data) return <Failure error={query.error} retry={() => void query.refetch()} what="The agent" />;
   const { agent, agentRuns, server } = query.data;

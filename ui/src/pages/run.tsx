@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { runQuery } from "../api/flow-runs";
+import { useRecent } from "../features/palette/recent";
 import { RunSkeleton } from "../features/run/run-skeleton";
 import { RunView } from "../features/run/run-view";
 import { lookOf } from "../lib/states";
@@ -12,6 +13,7 @@ export function RunPage() {
   const query = useQuery(runQuery(runId));
   const run = query.data;
   usePageTitle(run ? `${run.flow.name} ${run.name}` : "Run", run ? lookOf(run.state).family : undefined);
+  useRecent(`/runs/${runId}`, run && `${run.flow.name} ${run.name}`);
   if (query.isPending) return <RunSkeleton />;
   if (!run && query.isError) return <Failure error={query.error} retry={() => void query.refetch()} what="The run" />;
   if (!run) {

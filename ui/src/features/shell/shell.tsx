@@ -10,6 +10,7 @@ import { useShortcuts } from "../../ui/shortcuts";
 import { Toasts } from "../../ui/toasts";
 import { LiveLight, StaleStrip } from "../live/live-light";
 import { useLiveQueries } from "../live/use-live-queries";
+import { PaletteButton } from "../palette/palette-button";
 import { useMay } from "../session/permissions";
 import { UserMenu } from "../session/user-menu";
 import { Banners } from "../system/banners";
@@ -78,7 +79,7 @@ export function Shell() {
       </a>
       {!isKiosk && (
         <>
-          <TopBar />
+          <TopBar pages={pages} />
           <Navigation pages={pages} />
         </>
       )}
@@ -117,7 +118,7 @@ function Navigation({ pages }: { pages: readonly PageLink[] }) {
   );
 }
 
-function TopBar() {
+function TopBar({ pages }: { pages: readonly PageLink[] }) {
   const { siteName } = useSession();
   return (
     <header className="top">
@@ -126,6 +127,8 @@ function TopBar() {
         Appliance
       </Link>
       {siteName && siteName !== "Appliance" && <span className="site">{siteName}</span>}
+      <span className="spring" />
+      <PaletteButton pages={pages} />
       <span className="spring" />
       <LiveLight />
       <TopClock />

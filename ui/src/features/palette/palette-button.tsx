@@ -1,0 +1,42 @@
+import { lazy, Suspense, useEffect, useState } from "react";
+import { Button } from "react-aria-components";
+import type { Destination } from "./use-sections";
+
+const Palette = lazy(() => import("./palette"));
+const KEY = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘ K" : "Ctrl K";
+
+/** Opens the command palette, here or by Ctrl K; it is loaded when it is needed first. */
+export function PaletteButton({ pages }: { pages: readonly Destination[] }) {
+  const [isOpen, setOpen] = useState(false);
+  const [isLoaded, setLoaded] = useState(false);
+  const open = () => {
+    setLoaded(true);
+    setOpen(true);
+  };
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (!isPaletteKey(event)) return;
+      event.preventDefault();
+      if (document.querySelector("[role=dialog],[role=alertdialog]")) setOpen(false);
+      else open();
+    };
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
+  });
+  return (
+    <>
+      <Button className="palette-button" aria-label="Search and commands" aria-keyshortcuts="Control+K" onPress={open}>
+        <svg className="state-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
+          <path d="M5 1.5A3.5 3.5 0 1 0 5 8.5A3.5 3.5 0 1 0 5 1.5M7.6 7.6 11 11" />
+        </svg>
+        <span className="wide-only">Search, or do something…</span>
+        <kbd className="wide-only">{KEY}</kbd>
+      </Button>
+      <Suspense>{isLoaded && <Palette isOpen={isOpen} onClose={() => setOpen(false)} pages={pages} />}</Suspense>
+    </>
+  );
+}
+
+function isPaletteKey(event: KeyboardEvent): boolean {
+  return event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey;
+}
