@@ -20,6 +20,7 @@ export function fitOf(words: string, label: string): number | null {
 
 /** Those that fit, the best first; equal ones keep their order. */
 export function ranked<T>(items: readonly T[], words: string, labelOf: (item: T) => string): T[] {
+  if (words.trim() === "") return [...items];
   return items
     .flatMap((item) => {
       const score = fitOf(words, labelOf(item));

@@ -31,8 +31,8 @@ export type Open = (path: string) => void;
 
 const MOST_DOCS = 8;
 const MOST_FOUND = 6;
-/** They move within a page, which is of no use from here. */
-const MOVES: ReadonlySet<string> = new Set(["j", "k", "Enter", "Escape", "/", "x", "Shift X"]);
+/** They move within a page, which is of no use from here, or open what is open. */
+const MOVES: ReadonlySet<string> = new Set(["j", "k", "Enter", "Escape", "/", "x", "Shift X", "Ctrl K", "⌘ K"]);
 
 /** The shortcuts of the page that is open: what can be done there. */
 export function fromShortcuts(scopes: readonly { name: string; shortcuts: readonly Shortcut[] }[]): Choice[] {
@@ -115,14 +115,14 @@ export function fromDocs(parts: readonly DocsPart[] | undefined, words: string):
   const mentioned = parts.filter((part) => !titled.includes(part) && part.text.toLowerCase().includes(lower));
   return [...titled, ...mentioned].slice(0, MOST_DOCS).map(({ location, title }) => ({
     id: `docs ${location}`,
-    label: title,
+    label: title.replace(/<[^>]*>/g, ""), // mkdocs leaves the markup of labels in
     detail: location.split("/")[0] || "index",
     href: addressOf(`/docs/${location}`),
   }));
 }
 
 const SHOWN: Record<Scope, readonly string[]> = {
-  all: ["recent", "id", "run", "do", "go", "objects", "people", "secrets", "settings", "help"],
+  all: ["recent", "id", "do", "go", "objects", "run", "people", "secrets", "settings", "help"],
   commands: ["do", "go", "settings"],
   ids: ["id"],
   people: ["people"],
@@ -133,10 +133,8 @@ const FOUND: ReadonlySet<string> = new Set(["id", "objects", "run", "help"]);
 
 /** What of it fits the search, without empty sections. */
 export function fitting(sections: readonly Section[], { scope, words }: Search): Section[] {
-  const asksToRun = /^run\s/i.test(words);
-  const order = [...SHOWN[scope]];
-  if (!asksToRun) order.push(...order.splice(order.indexOf("run"), order.includes("run") ? 1 : 0));
-  return order
+  const order = /^run\s/i.test(words) && scope === "all" ? new Set(["run", ...SHOWN.all]) : SHOWN[scope];
+  return [...order]
     .flatMap((id) => sections.filter((section) => section.id === id))
     .filter(({ id }) => (words === "" ? id !== "settings" : id !== "recent"))
     .map((section) => ({

@@ -1,5 +1,6 @@
 import { lazy, Suspense, useEffect, useState } from "react";
 import { Button } from "react-aria-components";
+import { useShortcuts } from "../../ui/shortcuts";
 import type { Destination } from "./use-sections";
 
 const Palette = lazy(() => import("./palette"));
@@ -13,6 +14,7 @@ export function PaletteButton({ pages }: { pages: readonly Destination[] }) {
     setLoaded(true);
     setOpen(true);
   };
+  useShortcuts("Search", [{ keys: KEY, label: "Search and commands", run: open }]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
       if (!isPaletteKey(event)) return;

@@ -74,7 +74,7 @@ it("finds flows and runs on the server, with a form for each flow", async () => 
   const page = await opened();
   await type(page, "etl");
   await waitFor(() => expect(offered()).toContain("etl calm-otter"));
-  expect(offered()).toEqual(["etl", "etl calm-otter", "Search the documentation for “etl”", "Run etl…"]);
+  expect(offered()).toEqual(["etl", "etl calm-otter", "Run etl…", "Search the documentation for “etl”"]);
   await page.user.clear(screen.getByRole("searchbox"));
   await type(page, "run etl");
   await waitFor(() => expect(offered()[0]).toBe("Run etl…"));
