@@ -208,20 +208,25 @@ def test_twenty_rows_fit_and_the_keyboard_opens_one(page: Page, site: Appliance,
 
 def test_everything_is_found_by_its_name(page: Page, site: Appliance, runs: Runs) -> None:
     page.goto(f"{site.url}/flows")
+    expect(page.get_by_role("button", name="Search and commands")).to_be_visible()
     page.keyboard.press("Control+k")
     palette = page.get_by_role("dialog", name="Search and commands")
+    expect(palette.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("wide")
     expect(palette.get_by_role("menuitem", name=re.compile("^wide")).first).to_be_visible()
-    assert axe(page) == []
+    assert axe_violations(page) == []
     page.keyboard.press("Escape")
     page.keyboard.press("Escape")
     expect(palette).to_have_count(0)
     page.keyboard.press("Control+k")
+    expect(palette.get_by_role("searchbox")).to_be_focused()
     page.keyboard.insert_text(f"{site.url}/runs/{runs.wide}?pane=history")
     expect(palette.get_by_role("menuitem")).to_have_count(1)
     page.keyboard.press("Enter")
     expect(page).to_have_url(f"{site.url}/runs/{runs.wide}")
+    expect(palette).to_have_count(0)
     page.keyboard.press("Control+k")
+    expect(palette.get_by_role("searchbox")).to_be_focused()
     page.keyboard.type("?retry")
     expect(palette.get_by_role("menuitem").first).to_have_attribute("href", re.compile(r"/docs/.+"))
 

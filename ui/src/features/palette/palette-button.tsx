@@ -3,10 +3,13 @@ import { Button } from "react-aria-components";
 import { useShortcuts } from "../../ui/shortcuts";
 import type { Destination } from "./use-sections";
 
-const Palette = lazy(() => import("./palette"));
+const load = () => import("./palette");
+const Palette = lazy(load);
+/** When a page has certainly loaded what it needs. */
+const PRELOAD_AFTER = 5_000;
 const KEY = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘ K" : "Ctrl K";
 
-/** Opens the command palette, here or by Ctrl K; it is loaded when it is needed first. */
+/** Opens the command palette, here or by Ctrl K. */
 export function PaletteButton({ pages }: { pages: readonly Destination[] }) {
   const [isOpen, setOpen] = useState(false);
   const [isLoaded, setLoaded] = useState(false);
@@ -14,6 +17,10 @@ export function PaletteButton({ pages }: { pages: readonly Destination[] }) {
     setLoaded(true);
     setOpen(true);
   };
+  useEffect(() => {
+    const preload = setTimeout(() => void load(), PRELOAD_AFTER);
+    return () => clearTimeout(preload);
+  }, []);
   useShortcuts("Search", [{ keys: KEY, label: "Search and commands", run: open }]);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {

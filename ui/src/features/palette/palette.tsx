@@ -1,5 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
-import { useCallback, useState } from "react";
+import { type KeyboardEvent, useCallback, useState } from "react";
 import {
   Dialog as AriaDialog,
   Autocomplete,
@@ -63,11 +63,23 @@ function Search(props: { pages: readonly Destination[]; onClose: () => void; onD
     if (choice.id !== "search docs") props.onClose();
     choice.run?.();
   };
+  /** The result that has the focus, which follows the typing by half a second; before that, the first one. */
+  const onEnter = (event: KeyboardEvent<HTMLElement>) => {
+    const choices = sections.flatMap(({ items }) => items);
+    const choice = choices.find(({ id }) => id === focusedKey(event.target)) ?? choices[0];
+    if (event.key !== "Enter" || !choice) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (choice.href) window.open(choice.href, "_blank", "noopener");
+    choose(choice);
+  };
   return (
     <Autocomplete inputValue={text} onInputChange={setText}>
-      <SearchField className="palette-field" aria-label="Search and commands" autoFocus>
-        <Input className="palette-input" placeholder="Search, or do something…" maxLength={LONGEST} />
-      </SearchField>
+      <div onKeyDownCapture={onEnter}>
+        <SearchField className="palette-field" aria-label="Search and commands" autoFocus>
+          <Input className="palette-input" placeholder="Search, or do something…" maxLength={LONGEST} />
+        </SearchField>
+      </div>
       <Menu
         className="menu palette-list"
         aria-label="Results"
@@ -85,6 +97,12 @@ function Search(props: { pages: readonly Destination[]; onClose: () => void; onD
       </p>
     </Autocomplete>
   );
+}
+
+/** The key of the result that has the focus for those who type into this field. */
+function focusedKey(field: EventTarget): string | undefined {
+  const id = field instanceof HTMLElement ? field.getAttribute("aria-activedescendant") : null;
+  return document.getElementById(id ?? "")?.dataset.key;
 }
 
 function Results({ section, onChoose }: { section: Section; onChoose: (choice: Choice) => void }) {
