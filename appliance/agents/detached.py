@@ -21,12 +21,13 @@ from appliance.agents.attempts import AttemptRecord, AttemptStore, exit_report
 from appliance.agents.code_cache import CodeCache
 from appliance.agents.exit_reports import ExitReports
 from appliance.agents.live_attempts import L, Watch
-from appliance.agents.preparation import Preparations, Prepared, RunAccess
+from appliance.agents.preparation import PATIENCE, Preparations, Prepared, RunAccess
 from appliance.agents.run_files import cancellation
 from appliance.agents.run_keys import RunKeys
 from appliance.client.transport import Transport
 from appliance.core import secrets
-from appliance.kit import crash, environment_names
+from appliance.kit import clock, crash, environment_names
+from appliance.kit.backoff import delays
 from appliance.kit.environment_names import EVERY_ORDINARY, refused_name
 from appliance.kit.places import PlaceAway, PlaceRefused
 from appliance.packaging.loading import usable
@@ -36,9 +37,12 @@ from appliance.protocol.agents import Enrolled, Held, Provided, Work
 from appliance.protocol.image_code import DockerCode
 from appliance.protocol.run_config import DockerDocument, KubernetesDocument, RunConfigDocument
 
+START_TIMEOUT = 600.0
+"""Seconds in which a run has to start, whatever its place is busy with."""
 TAIL = 20
 """Lines of output that are kept of an attempt that failed."""
 C = TypeVar("C", DockerDocument, KubernetesDocument)
+A = TypeVar("A")
 _logger = logging.getLogger("appliance.agent")
 
 
@@ -87,6 +91,7 @@ class DetachedAgent(Agent, Generic[L, C]):
         run_environ: Mapping[str, str] | None = None,
         key: bytes = b"",
         run_keys: RunKeys | None = None,
+        start_timeout: float = START_TIMEOUT,
     ) -> None:
         """`server_url`: where runs reach the server, if that is elsewhere than for the agent; `env`: variables for all runs."""
         super().__init__(transport, name=name, labels=labels, capacity=capacity, wait=wait)
@@ -103,7 +108,8 @@ class DetachedAgent(Agent, Generic[L, C]):
         }
         self._results_url = results_url
         self._run_keys = run_keys or RunKeys.here()
-        self._grace = 10.0
+        self._grace, self._start_timeout = 10.0, start_timeout
+        self._closing = threading.Event()
         self._exits = ExitReports(transport, self._attempts, done=self._clean_up, logs_tail=True)
         self.vitals.exits_waiting = self._exits.waiting
         self._code = CodeCache(state_dir / "code")
@@ -168,6 +174,7 @@ class DetachedAgent(Agent, Generic[L, C]):
 
     def close(self) -> None:
         self._preparations.close()
+        self._closing.set()
         self._watch.close()
         self._exits.close()
 
@@ -273,13 +280,50 @@ class DetachedAgent(Agent, Generic[L, C]):
         folder = config.working_dir or str(PurePosixPath(code.folder, code.path).parent)
         return replace(config, image=code.pinned, working_dir=folder)
 
+    def _patiently(self, ask: Callable[[], A], access: RunAccess) -> A:
+        """What the place answers, once it is well and has room. Raises PlaceAway, PlaceRefused, or Lacking."""
+        deadline, pauses, is_said = clock.monotonic() + self._start_timeout, delays(1.0, 15.0), False
+        while True:
+            try:
+                return ask()
+            except PlaceRefused as error:
+                if not error.passes or access.stopped.is_set():
+                    raise
+                sentence = f"{self.place} does not create the run's {self.noun}: {error}"
+                if clock.monotonic() > deadline:
+                    raise Lacking(f"{sentence} It was tried for {self._start_timeout:.0f} s.") from error
+                if not is_said:
+                    access.say(f"{sentence} It is tried again.", "WARNING")
+                is_said = True
+                access.stopped.wait(next(pauses))
+
+    def _released(self, live: L) -> bool:
+        """Start what was prepared, again and again while the place is away or unwell, unless it is to be stopped. What the place has started is
+        not started again, even if its answer was lost. Raises PlaceAway or PlaceRefused."""
+        began, pauses, is_first = clock.monotonic(), delays(0.5, 2.0), True
+        while not live.is_stopping and not self._closing.is_set():
+            try:
+                if is_first or self._never_started(live.id):
+                    self._release(live)
+                return True
+            except (PlaceAway, PlaceRefused) as error:
+                patience = self._start_timeout if isinstance(error, PlaceAway) else PATIENCE * error.passes
+                if clock.monotonic() - began >= patience:
+                    raise
+                if is_first:
+                    _logger.warning("Run %s is not started yet: %s", live.record.flow_run_id, error)
+                is_first = False
+                self._closing.wait(next(pauses))
+        return False
+
     def _start_live(self, work: Work, live: L) -> None:
         try:
-            if not live.is_stopping:
-                self._release(live)
+            if self._released(live):
                 crash.point("agent.started")
                 self.started(work)
                 _logger.info("Run %s (%s) started as %s %s.", work.name, work.flow_run_id, self.noun, live.id)
+            elif self._closing.is_set():
+                return  # the next start drops what was never started
             else:
                 live.doubt = "It was stopped before."
         except PlaceAway as error:

@@ -58,11 +58,11 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
         place = containers.inside(local_place, code) if local_place is not None and code is not None else None
         try:
             if isinstance(registered, DockerCode) and not registered.digest:
-                self._find_image(registered)
+                self._patiently(lambda: self._find_image(registered), access)
                 config = replace(config, image=registered.id)
             else:
-                self._obtain_image(config, access)
-            container = self._create(work, config, code, place)
+                self._patiently(lambda: self._obtain_image(config, access), access)
+            container = self._patiently(lambda: self._create(work, config, code, place), access)
         except EngineAway as error:
             raise NotStarted(str(error)) from error
         except EngineRefused as error:

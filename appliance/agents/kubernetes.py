@@ -31,14 +31,11 @@ from appliance.client.errors import ClientError
 from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.kit import clock, crash
-from appliance.kit.backoff import delays
 from appliance.packaging import archive
 from appliance.protocol import storage as storages
 from appliance.protocol.agents import AgentReport, CodeGone, InfrastructureLog, Work
 from appliance.protocol.run_config import KubernetesDocument
 
-START_TIMEOUT = 600.0
-"""Seconds in which the container of a run has to start."""
 _MOST_HANDED = 900_000
 """Bytes of a secret, of which Kubernetes takes one mebibyte."""
 _logger = logging.getLogger("appliance.agent")
@@ -58,51 +55,39 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
         name: str,
         cluster: Cluster,
         rules: KubernetesRules,
-        start_timeout: float = START_TIMEOUT,
         **options: Any,
     ) -> None:
         """The other options are those of every agent of this family."""
         super().__init__(transport, name=name, **options)
-        self._cluster, self._rules, self._start_timeout = cluster, rules, start_timeout
+        self._cluster, self._rules = cluster, rules
         self._own = jobs.labels_of_agent(transport.url, name)
         self._watch = JobWatch(
-            cluster, rules.all_namespaces, self._own, self._on_end, self._tell, self.changed.set, start_timeout
+            cluster, rules.all_namespaces, self._own, self._on_end, self._tell, self.changed.set, self._start_timeout
         )
 
     def prepare(self, work: Work, access: RunAccess) -> PreparedAttempt:
         config = self._config(work, storages.decode(work.storage))
         files = self._files(work, config, access)
         try:
-            job = self._create(jobs.job(work, config, self._rules, self._own, self._grace), access)
+            manifest = jobs.job(work, config, self._rules, self._own, self._grace)
+            namespace = manifest["metadata"]["namespace"]
+            job = self._patiently(lambda: self._cluster.create(JOBS, namespace, manifest), access)
         except ValueError as error:
             raise StartFailed(str(error)) from error
+        except (ClusterAway, ClusterRefused) as error:
+            raise self._refused(error) from error
         crash.point("agent.job")
         id = jobs.id_of(job)
         try:
-            self._cluster.create(SECRETS, job["metadata"]["namespace"], jobs.secret(job, files))
-        except (ClusterAway, ClusterRefused) as error:
+            self._patiently(lambda: self._cluster.create(SECRETS, namespace, jobs.secret(job, files)), access)
+        except BaseException as error:
             self._remove(id)
-            raise self._refused(error) from error
+            raise (self._refused(error) if isinstance(error, ClusterAway | ClusterRefused) else error) from error
         crash.point("agent.secret")
         return PreparedAttempt(id=id, remove=self._remove)
 
-    def _create(self, manifest: Manifest, access: RunAccess) -> Manifest:
-        """Create a job, and wait while a quota is used up. Raises NotStarted or Lacking."""
-        deadline, pauses, is_said = clock.monotonic() + self._start_timeout, delays(1.0, 15.0), False
-        while True:
-            try:
-                return self._cluster.create(JOBS, manifest["metadata"]["namespace"], manifest)
-            except (ClusterAway, ClusterRefused) as error:
-                is_quota = isinstance(error, ClusterRefused) and error.is_quota
-                if not is_quota or clock.monotonic() > deadline or access.stopped.is_set():
-                    raise self._refused(error) from error
-                if not is_said:
-                    access.say(f"The run waits for its job. A quota of the namespace is used up: {error}", "WARNING")
-                is_said = True
-                access.stopped.wait(next(pauses))
-
     def _refused(self, error: ClusterAway | ClusterRefused) -> NotStarted | Lacking:
-        if isinstance(error, ClusterAway) or error.status >= 500 or error.status == 429:
+        if isinstance(error, ClusterAway):
             return NotStarted(str(error))
         if error.status == 409:
             return NotStarted("There is a job of this attempt already.")

@@ -52,6 +52,10 @@ class ClusterRefused(PlaceRefused):
         """Whether a quota of the namespace is used up."""
         return self.status == 403 and "exceeded quota" in str(self)
 
+    @property
+    def passes(self) -> bool:
+        return self.is_quota or super().passes
+
 
 class Cluster:
     """The cluster in which this process is a pod, or else that of KUBECONFIG and its context. Usable from several threads."""

@@ -13,3 +13,8 @@ class PlaceRefused(Exception):
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.status = status
+
+    @property
+    def passes(self) -> bool:
+        """Whether the place itself is unwell or busy, so that it may do the same later."""
+        return self.status == 429 or self.status >= 500

@@ -92,8 +92,13 @@ class Engine:
                 **options, device_requests=devices, network_mode=networks[0] if networks else None
             )
             container: str = client.create_container(name=name, host_config=host_config, **config)["Id"]
-            for network in networks[1:]:
-                client.connect_container_to_network(container, network)
+        try:
+            with engine_errors():
+                for network in networks[1:]:
+                    client.connect_container_to_network(container, network)
+        except BaseException:
+            self.remove(container)
+            raise
         return container
 
     def put(self, container: str, folder: str, archive: bytes) -> None:

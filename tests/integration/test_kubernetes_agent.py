@@ -186,6 +186,18 @@ def test_a_run_waits_for_quota_and_is_given_back_if_that_takes_too_long(
             host.stop()
 
 
+def test_a_cluster_that_is_unwell_for_a_while_fails_no_run(
+    server: LiveServer, cluster: FakeCluster, agent: Host
+) -> None:
+    cluster.api.failing = [("create", "jobs"), ("create", "secrets"), ("patch", "jobs")]
+    run = server.create("looks")
+    view = server.ended(run)
+    assert (view.state, view.attempt, cluster.api.failing) == ("Success", 1, []), lines(server, run)
+    told = [line for line in lines(server, run) if "The cluster does not create the run's job: Etcdserver" in line]
+    assert len(told) == 2, "once for the job, and once for its secret"
+    cluster.gone(run)
+
+
 def test_a_killed_agent_adopts_what_runs_and_reports_what_ended(
     server: LiveServer, cluster: FakeCluster, tmp_path: Path
 ) -> None:

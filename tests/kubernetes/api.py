@@ -27,7 +27,8 @@ _VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 
 class Api(ThreadingHTTPServer):
-    """`rules` is what the agent's role permits, as in a manifest; None: everything. `busy`: so many requests are refused with 429."""
+    """`rules` is what the agent's role permits, as in a manifest; None: everything. `busy`: so many requests are refused with 429.
+    `failing`: the next request of each of these verbs and kinds is answered with 500."""
 
     daemon_threads = True
 
@@ -36,6 +37,7 @@ class Api(ThreadingHTTPServer):
         self.store, self.output = store, output
         self.rules: list[Facts] | None = None
         self.busy = 0
+        self.failing: list[tuple[str, str]] = []
         self.closing = threading.Event()
         self.cuts = 0
         self.watches = 0
@@ -115,6 +117,9 @@ class _Handler(BaseHTTPRequestHandler):
             verb = "watch" if query.get("watch") else "list"
         self._check(verb, f"{kind}/log" if match["log"] else kind, namespace)
         self.server.requests.append((verb, kind))
+        if (verb, kind) in self.server.failing:
+            self.server.failing.remove((verb, kind))
+            raise ApiError(500, "InternalError", "etcdserver: request timed out")
         if match["log"]:
             output = self.server.output(name, int(query.get("tailLines", 1_000)))
             return self._send_bytes(200, output, "text/plain")

@@ -6,12 +6,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 from uuid import uuid4
 
 import httpx2
 import msgspec
 import pytest
 
+from appliance.agents import detached
 from appliance.agents.agent import Lacking, StartFailed
 from appliance.agents.container_rules import ContainerRules
 from appliance.agents.detached import AlreadyRunning
@@ -20,7 +22,16 @@ from appliance.cli.root import invoke
 from appliance.client.transport import Transport
 from appliance.packaging import docker_engine
 from appliance.packaging.docker_engine import Engine, EngineAway, EngineRefused
-from appliance.protocol.agents import AgentReport, AgentReported, Enrolled, Exited, InfrastructureLog, TakenBack, Work
+from appliance.protocol.agents import (
+    AgentReport,
+    AgentReported,
+    CodeGone,
+    Enrolled,
+    Exited,
+    InfrastructureLog,
+    TakenBack,
+    Work,
+)
 
 AWAY = EngineAway("The Docker engine can't be reached: Connection refused.")
 REPOSITORY = {
@@ -140,10 +151,12 @@ class Server:
     def __init__(self) -> None:
         self.exited: list[Exited] = []
         self.logs: list[InfrastructureLog] = []
+        self.given_back: list[str] = []
         self.told = threading.Semaphore(0)
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.path.endswith("code-gone"):
+            self.given_back.append(msgspec.json.decode(request.content, type=CodeGone).reason)
             self.told.release()
             return httpx2.Response(200, content=msgspec.json.encode(TakenBack(taken_back=True)))
         report = msgspec.json.decode(request.content, type=AgentReport)
@@ -262,20 +275,77 @@ def test_an_end_is_kept_until_the_engine_tells_it(agent: DockerAgent, engine: Fa
 
 
 @pytest.mark.parametrize(
-    ("problem", "sentence"),
-    [
-        (EngineRefused("The network inner is gone.", 404), "did not start the run's container: The network inner"),
-        (AWAY, "The Docker engine did not start the run's container."),
-    ],
+    "problem",
+    [EngineRefused("The network inner is gone.", 404), EngineRefused("The network inner is gone.", 500), AWAY],
+    ids=["for good", "for too long", "away for too long"],
 )
 def test_a_failed_start_is_reported_and_leaves_no_container(
-    agent: DockerAgent, engine: FakeEngine, server: Server, problem: Exception, sentence: str
+    agent: DockerAgent, engine: FakeEngine, server: Server, problem: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(detached, "PATIENCE", 0.0)
+    agent._start_timeout = 0.0
     engine.problems["start"] = problem
     agent.start(work())
-    assert sentence in server.end().reason
+    sentence = "did not start the run's container"
+    assert (f"{sentence}." if problem is AWAY else f"{sentence}: The network inner is gone.") in server.end().reason
     engine.until(lambda: "remove" in engine.calls)
     assert engine.known == {}
+
+
+ILL = EngineRefused("No space left on device.", 500)
+
+
+@pytest.mark.parametrize(
+    ("call", "problem"), [("has_image", ILL), ("create", ILL), ("start", ILL), ("start", AWAY)], ids=str
+)
+def test_an_engine_that_is_unwell_for_a_while_fails_no_run(
+    agent: DockerAgent, engine: FakeEngine, server: Server, call: str, problem: Exception
+) -> None:
+    engine.problems[call] = problem
+    agent.start(work())
+    engine.until(lambda: engine.calls.count(call) == 2)
+    assert len(agent.holding()) == 1
+    engine.problems.clear()
+    engine.until(lambda: any(one["State"]["Status"] == "running" for one in engine.known.values()))
+    assert server.exited == []
+    told = "The Docker engine does not create the run's container: No space left on device. It is tried again."
+    assert [(line.level, line.message) for line in server.logs] == ([] if call == "start" else [("WARNING", told)])
+
+
+def test_an_engine_that_stays_unwell_gets_the_run_paused_and_starts_nothing_twice(
+    agent: DockerAgent, engine: FakeEngine, server: Server
+) -> None:
+    start = engine.start
+
+    def lose_the_answer(container: str) -> None:
+        start(container)
+        raise ILL
+
+    engine.start = lose_the_answer  # type: ignore[method-assign]
+    agent.start(run := work())
+    seen = len(engine.calls)
+    engine.until(lambda: engine.calls[seen:].count("look") >= 2)
+    assert engine.calls.count("start") == 1 and server.exited == []
+    agent._start_timeout = 0.0
+    engine.problems["create"] = ILL
+    agent.changed.clear()
+    agent.start(work())
+    assert agent.changed.wait(10)
+    assert server.given_back == [
+        "The Docker engine does not create the run's container: No space left on device. It was tried for 0 s."
+    ]
+    assert [held.flow_run_id for held in agent.holding()] == [run.flow_run_id]
+
+
+def test_a_container_that_cannot_join_its_networks_is_removed() -> None:
+    client = Mock()
+    client.create_container.return_value = {"Id": "c1"}
+    client.connect_container_to_network.side_effect = docker_engine.NotFound("network outer not found")
+    engine = Engine()
+    engine._opened = client
+    with pytest.raises(EngineRefused, match="Network outer not found"):
+        engine.create("run", {"image": "etl:3"}, {}, ["inner", "outer"])
+    client.remove_container.assert_called_once_with("c1", v=True, force=True)
 
 
 def test_a_stop_before_the_start_ends_the_run_without_a_container(
