@@ -17,6 +17,7 @@ from appliance.cli.options import yes_option
 from appliance.cli.output import as_json, echo, print_json, print_table, size_text
 from appliance.cli.zone import zone_option
 from appliance.kit.distribution import MissingExtra, install, is_installed
+from appliance.kit.plurals import counted
 
 if TYPE_CHECKING:
     from appliance.packaging.docker import ProjectImage
@@ -28,7 +29,8 @@ Examples:
   appliance image build                             the images of the project in this folder, without registering anything
   appliance image list
   appliance image export finance:3f2a9c81d0ab - | ssh edge-01 appliance image import -
-  appliance image prune                             only lists what would be removed"""
+  appliance image prune                             only lists what would be removed
+  appliance image prune --keep 1 --yes              leaves the newest version of each flow, and what runs need"""
 _STEP = 100 * 2**20
 _path = click.argument("path", default=".", type=click.Path(exists=True, path_type=Path))
 _project = click.option("--project", help="The flows' project [the one of pyproject.toml].")
@@ -169,20 +171,28 @@ def import_image(file: Path, json_output: bool) -> None:
 
 @image.command("prune", epilog=EPILOG)
 @click.option("--project", help="Only images of this project.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=1),
+    default=3,
+    show_default=True,
+    help="How many of the newest versions of each flow keep their images.",
+)
 @yes_option
 @as_json
-def prune_images(project: str | None, yes: bool, json_output: bool) -> int:
+def prune_images(project: str | None, keep: int, yes: bool, json_output: bool) -> int:
     """List the images of flows, and with --yes remove those that nothing needs.
 
-    An image is needed as long as the server has a version whose code is in it, of a flow that is not in the archive, or a container has it. Those of
-    projects that are not on this server are kept: they may belong to another one.
+    An image is needed by the newest versions of flows that are not in the archive, by older ones of which runs have not ended, and by containers. A
+    run of another version that is restarted later is paused until its image is back, unless it goes on with the newest version. Images of projects
+    that are not on this server are kept: they may belong to another one.
     """
     from appliance.packaging import image_uses
     from appliance.packaging.docker_engine import EngineRefused
 
     with _engine() as engine:
         images = _of_project(engine, project)
-        uses, busy = image_uses.of(connect(), images), engine.in_use()
+        uses, busy = image_uses.of(connect(), images, keep), engine.in_use()
         reasons = {
             one.id: image_uses.reason_to_keep(one, uses.get(one.id, image_uses.Uses()), one.id in busy)
             for one in images
@@ -207,7 +217,11 @@ def prune_images(project: str | None, yes: bool, json_output: bool) -> int:
         ]
         print_table(("IMAGE", "PROJECT", "FLOWS", "SIZE", "STATUS"), rows, "The engine has no images of flows.")
         if unneeded and not yes:
-            echo("Nothing was removed; add --yes to remove those that are not needed.", err=True)
+            most = size_text(sum(one.size for one in unneeded))  # images may share layers
+            echo(
+                f"{counted(len(unneeded), 'image')} would be removed, which frees at most {most}. Add --yes to do it.",
+                err=True,
+            )
     for problem in problems:
         echo(f"Error: {problem}", err=True)
     return 1 if problems else 0

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from appliance.client import flows, projects
 from appliance.client.transport import Transport
+from appliance.kit.plurals import counted
 from appliance.packaging.image_archive import flows_in
 from appliance.packaging.image_engine import LocalImage
 from appliance.packaging.image_recipe import PROJECT
@@ -15,14 +17,25 @@ from appliance.packaging.image_recipe import PROJECT
 
 @dataclass(frozen=True)
 class Uses:
-    """`versions`: those whose code is in the image, of flows that are not in the archive. `is_known`: whether the server has its project."""
+    """`versions`: those whose code is in the image, of flows that are not in the archive. `needed`: those of them that runs may need. `is_known`:
+    whether the server has its project."""
 
     versions: list[str] = field(default_factory=list)
+    needed: list[str] = field(default_factory=list)
     is_known: bool = False
 
+    def add(self, flow: str, version: Mapping[str, Any], is_new: bool) -> None:
+        """A version of a flow, as the server describes it. One of the release before does not say which runs have not ended."""
+        name, open_runs = f"{flow} {version['number']}", version.get("open_runs")
+        self.versions.append(name)
+        if is_new or open_runs is None:
+            self.needed.append(name)
+        elif open_runs:
+            self.needed.append(f"{name} ({counted(open_runs, 'run')} not ended)")
 
-def of(transport: Transport, images: Iterable[LocalImage]) -> dict[str, Uses]:
-    """By the ids of the images."""
+
+def of(transport: Transport, images: Iterable[LocalImage], keep: int = 1) -> dict[str, Uses]:
+    """By the ids of the images. Runs may need the newest `keep` versions of a flow, and those of which runs have not ended."""
     named: dict[str, dict[str, list[LocalImage]]] = {}
     for image in images:
         for flow in names_in(image):
@@ -34,9 +47,9 @@ def of(transport: Transport, images: Iterable[LocalImage]) -> dict[str, Uses]:
             uses.setdefault(image.id, Uses(is_known=in_use or in_archive))
         for known in flows.each(transport, project=project) if in_use else ():
             ids = {image.id for image in by_flow.get(known["name"], ())}
-            for version in flows.each_version(transport, UUID(known["id"])) if ids else ():
+            for index, version in enumerate(flows.each_version(transport, UUID(known["id"])) if ids else ()):
                 if version.get("image_id") in ids:
-                    uses[version["image_id"]].versions.append(f"{project}/{known['name']} {version['number']}")
+                    uses[version["image_id"]].add(f"{project}/{known['name']}", version, is_new=index < keep)
     return uses
 
 
@@ -54,7 +67,7 @@ def reason_to_keep(image: LocalImage, uses: Uses, has_container: bool) -> str:
         return "a container has it"
     if not uses.is_known:
         return "its project is not on this server"
-    return f"needed by {', '.join(uses.versions)}" if uses.versions else ""
+    return f"needed by {', '.join(uses.needed)}" if uses.needed else ""
 
 
 def _has(transport: Transport, project: str, archived: bool) -> bool:

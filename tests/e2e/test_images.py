@@ -188,12 +188,18 @@ def test_an_image_is_deployed_run_carried_and_pruned(site: Site, agent: None, tm
     assert "not an image of flows" in site.run("image", "import", "-", code=1, stdin=b"x" * 2_000).stderr.decode()
     assert "has no image of flows named" in site.refusal("image", "export", BASE, str(file), code=1)
 
-    assert "Nothing" not in site.run("image", "prune", "--project", "p", "--yes").stdout.decode() and ours() == {
-        built["id"]
-    }
+    (site.project / "img_shop/helper.py").write_text("PRICE = 4\n")
+    site.run("deploy", "--yes")
+    [newer] = ours() - {built["id"]}
+    kept = {one["id"]: one["kept"] for one in json.loads(site.run("image", "prune", "--project", "p", "--json").stdout)}
+    assert kept == {built["id"]: "needed by p/day 1, p/night 1", newer: "needed by p/day 2, p/night 2"}
+    told = site.run("image", "prune", "--project", "p", "--keep", "1").stderr.decode()
+    assert "1 image would be removed, which frees at most " in told and ours() == {built["id"], newer}
+    site.run("image", "prune", "--project", "p", "--keep", "1", "--yes")
+    assert ours() == {newer}
     for flow in flows.each(site.server.client, project="p"):
         flows.edit(site.server.client, flow["id"], EditFlow(archived=True))
-    assert "not needed" in site.run("image", "prune", "--project", "p").stdout.decode() and ours() == {built["id"]}
+    assert "not needed" in site.run("image", "prune", "--project", "p").stdout.decode() and ours() == {newer}
     site.run("image", "prune", "--project", "p", "--yes")
     assert ours() == set()
     for flow in list(flows.each(site.server.client, project="p", archived=True)):

@@ -133,3 +133,19 @@ def test_far_from_the_quota_runs_are_not_counted(database: Database, monkeypatch
     moment += SECONDS
     builders.create(database, flow)
     assert len(counted) == 2
+
+
+def test_versions_say_how_many_of_their_runs_have_not_ended(site: Site) -> None:
+    run, agent = builders.begun(site.database, name="old")
+    flow = builders.register(site.database, "old").flow_id
+    builders.create(site.database, flow)
+    assert len(builders.claim(site.database, agent)) == 1
+    assert builders.register(site.database, "old", content="other").created
+
+    def open_runs() -> list[tuple[int, int]]:
+        found = site.get(f"/api/v1/flows/{flow}/versions").json()["items"]
+        return [(one["number"], one["open_runs"]) for one in found]
+
+    assert open_runs() == [(2, 0), (1, 2)]
+    builders.send(site.database, run, 1, builders.flow("SUCCESS", "Success"))
+    assert open_runs() == [(2, 0), (1, 1)]

@@ -23,7 +23,7 @@ from appliance.server.api.bodies import decode
 from appliance.server.api.views import FlowView, VersionView, flow_defaults, flow_usage
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import flows, pages, run_filter_names
+from appliance.server.db.reads import flow_runs, flows, pages, run_filter_names
 from appliance.server.db.rows.flows import FlowRow, VersionSummary
 from appliance.server.db.session import Database
 from appliance.server.domain.run_timeouts import run_timeout
@@ -135,10 +135,11 @@ def versions(database: Database, flow_id: UUID, limit: int | None = None, after:
         if flows.get(session, flow_id) is None:
             raise NotFound("There is no such flow; it may have been deleted.")
         page = flows.version_page(session, flow_id, pages.size(limit), after)
-        return Page(items=[_version(row) for row in page.rows], next=page.next)
+        open_runs = flow_runs.open_counts_by_version(session, flow_id)
+        return Page(items=[_version(row, open_runs.get(row.id, 0)) for row in page.rows], next=page.next)
 
 
-def _version(row: VersionSummary) -> VersionView:
+def _version(row: VersionSummary, open_runs: int) -> VersionView:
     return VersionView(
         id=row.id,
         number=row.number,
@@ -150,6 +151,7 @@ def _version(row: VersionSummary) -> VersionView:
         created_by=row.created_by,
         image=row.image,
         image_id=row.image_id,
+        open_runs=open_runs,
     )
 
 

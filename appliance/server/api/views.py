@@ -77,6 +77,7 @@ class VersionView(Answer, kw_only=True):
     created_by: str
     image: str | None  # the image that has its code
     image_id: str | None  # the id of the image, where it was built
+    open_runs: int  # how many of its runs have not ended
 
 
 class ScheduleView(Answer, kw_only=True):

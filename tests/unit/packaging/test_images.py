@@ -11,12 +11,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import httpx2
 import pytest
 
+from appliance.client.transport import Transport
 from appliance.core.errors import FlowBuildError
 from appliance.kit.version import VERSION
-from appliance.packaging import image_archive
+from appliance.packaging import image_archive, image_uses
 from appliance.packaging.choices import chosen
 from appliance.packaging.discover import flows_in
 from appliance.packaging.docker import Docker, DockerStorage, ProjectImage, share
@@ -290,7 +293,8 @@ def test_nothing_is_loaded_but_an_image_of_flows_under_its_own_name(file: io.Byt
     ("uses", "has_container", "reason"),
     [
         (Uses([], is_known=True), False, ""),
-        (Uses(["finance/day 3"], is_known=True), False, "needed by finance/day 3"),
+        (Uses(["finance/day 3"], is_known=True), False, ""),
+        (Uses(["finance/day 3"], ["finance/day 3"], is_known=True), False, "needed by finance/day 3"),
         (Uses([], is_known=False), False, "its project is not on this server"),
         (Uses([], is_known=True), True, "a container has it"),
     ],
@@ -298,6 +302,32 @@ def test_nothing_is_loaded_but_an_image_of_flows_under_its_own_name(file: io.Byt
 def test_which_images_are_kept(uses: Uses, has_container: bool, reason: str) -> None:
     image = LocalImage(BASE, tuple(NAMED), LABELS, 1, datetime.now(UTC))
     assert reason_to_keep(image, uses, has_container) == reason
+
+
+@pytest.mark.parametrize(("keep", "open_runs", "needed"), [
+    (1, [0, 0, 0], [3]), (2, [0, 0, 0], [3, 2]), (1, [0, 0, 2], [3, 1]), (1, [0, None, 0], [3, 2]),
+], ids=["the newest", "some more", "what runs need", "what an earlier server doesn't say"])  # fmt: skip
+def test_images_of_old_versions_are_not_needed(keep: int, open_runs: list[int | None], needed: list[int]) -> None:
+    ids = {number: f"sha256:{number:064}" for number in (3, 2, 1)}
+    versions = [{"number": 3 - index, "image_id": ids[3 - index]} for index in range(3)]
+    for version, count in zip(versions, open_runs, strict=True):
+        version |= {} if count is None else {"open_runs": count}
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        project = {"name": "finance", "id": str(UUID(int=1)), "description": "", "archived": False, "flows": 1}
+        known = {"projects": [project | {"created": "2026-01-01T00:00:00Z"}], "versions": versions}
+        items = known.get(request.url.path.rpartition("/")[2], [{"id": str(UUID(int=2)), "name": "day"}])
+        is_archive = "archived" in request.url.params
+        return httpx2.Response(200, json={"items": [] if is_archive else items})
+
+    http = httpx2.Client(transport=httpx2.MockTransport(answer), base_url="http://appliance.test")
+    labels = {PROJECT: "finance", FLOWS: json.dumps({"day": "0" * 64})}
+    images = [LocalImage(id, (), labels, 1, datetime.now(UTC)) for id in ids.values()]
+    uses = image_uses.of(Transport("http://appliance.test", "t", http), images, keep)
+    kept = [number for number, id in ids.items() if reason_to_keep(images[0], uses[id], False)]
+    assert kept == needed
+    assert [uses[id].versions for id in ids.values()] == [[f"finance/day {number}"] for number in ids]
+    assert open_runs[2] != 2 or uses[ids[1]].needed == ["finance/day 1 (2 runs not ended)"]
 
 
 def test_a_flow_that_is_registered_alone_has_an_image_of_its_own(project: Path) -> None:

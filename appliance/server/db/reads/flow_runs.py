@@ -57,6 +57,11 @@ _LAST_SUCCESSES = OfMany(lambda among: select(_flow.c.id, _LAST_SUCCESS).where(a
 _SINCE = case((_run.c.created > _run.c.scheduled_time, _run.c.created), else_=_run.c.scheduled_time)
 _WAITED_SINCE = OfMany(lambda among: select(_run.c.id, _SINCE).where(among(_run.c.id)))
 _LIVE_AGENTS = Prepared(select(_run.c.agent_id, func.count()).where(LIVE_NOW).group_by(_run.c.agent_id))
+_OPEN_BY_VERSION = Prepared(
+    select(_run.c.flow_version_id, func.count())
+    .where(_run.c.flow_id == bindparam("flow"), _run.c.end_time.is_(None))
+    .group_by(_run.c.flow_version_id)
+)
 _ONE = select(*LIST_COLUMNS).where(_run.c.id == bindparam("run"))
 _TOKEN = Prepared(
     select(_run.c.run_token_hash, _run.c.attempt, _run.c.state_type, _run.c.state_at).where(
@@ -183,6 +188,11 @@ def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict
     """How many runs each agent has now. Reads all live runs: with a condition on agents, SQLite would read all their ended runs."""
     ids = set(agent_ids)
     return {agent_id: number for agent_id, number in readable.every(session, _LIVE_AGENTS) if agent_id in ids}
+
+
+def open_counts_by_version(session: Session, flow_id: UUID) -> dict[UUID, int]:
+    """How many runs of each version of a flow have not ended; versions without any are left out."""
+    return {version_id: number for version_id, number in readable.every(session, _OPEN_BY_VERSION, {"flow": flow_id})}
 
 
 def waited_since(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime]:
