@@ -10,6 +10,8 @@ from concurrent.futures import Future
 from typing import ClassVar, Literal
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from appliance.agents.clock_skew import ClockSkew
 from appliance.agents.introduction import introduction
 from appliance.agents.quarantine import Quarantine, is_of_the_machine
@@ -137,7 +139,7 @@ class Agent(ABC):
         """An attempt was not started here. The server learns it from the next claims, if not by a report."""
         if isinstance(error, NotStarted):
             self.vitals.not_started("agent")
-            self.quarantine.failed(str(error))
+            self.quarantine.failed(str(error), ahead=self.skew.seconds or 0.0)
             _logger.error("Run %s is not started here: %s", work.name, error)
         else:
             self.vitals.not_started("lacking" if isinstance(error, Lacking | CodeMissing) else "run")
@@ -215,9 +217,13 @@ class Agent(ABC):
         said = self._published
         return said is not None and (
             self._all_problems() != said.problems
-            or self.provided != said.provided
+            or self._provided_now() != said.provided
             or (self.roots is not None and list(self.roots.open) != said.roots)
         )
+
+    def _provided_now(self) -> Provided | None:
+        ends = self.quarantine.ends
+        return self.provided if ends is None else replace(self.provided or Provided(), quarantined_until=ends)
 
     def _all_problems(self) -> list[str]:
         return [*self.problems, *filter(None, (self.quarantine.problem, self.skew.problem))]
@@ -243,7 +249,7 @@ class Agent(ABC):
             self.results(),
             self.results_key_id,
             self.storages,
-            self.provided,
+            self._provided_now(),
         )
         self._published = request
         is_waiting = False

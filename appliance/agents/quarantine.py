@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import threading
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 from appliance.kit import clock
 from appliance.kit.backoff import delays
@@ -30,6 +31,7 @@ class Quarantine:
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._until, self._problem = 0.0, ""
+        self._ends = clock.now()
         self.started()
 
     def started(self) -> None:
@@ -38,14 +40,15 @@ class Quarantine:
             self._failed = 0
             self._pauses = delays(FIRST_PAUSE, LONGEST_PAUSE)
 
-    def failed(self, reason: str) -> None:
-        """A start has failed for this reason, a sentence, which is not the run's."""
+    def failed(self, reason: str, ahead: float = 0.0) -> None:
+        """A start has failed for this reason, a sentence, which is not the run's. `ahead`: how many seconds this clock is ahead of the server's."""
         with self._lock:
             self._failed += 1
             if self._failed < IN_A_ROW or self.problem:
                 return
             pause = next(self._pauses)
             self._until = self._monotonic() + pause
+            self._ends = clock.now() + timedelta(seconds=pause - ahead)
             self._problem = (
                 f"It takes no runs for {pause:.0f} s, because {self._failed} starts in a row have failed here: {reason}"
             )
@@ -54,6 +57,11 @@ class Quarantine:
     def problem(self) -> str:
         """Why the agent takes no runs, in a sentence; empty if it does."""
         return self._problem if self._monotonic() < self._until else ""
+
+    @property
+    def ends(self) -> datetime | None:
+        """When it takes runs again, by the server's clock; None if it does."""
+        return self._ends if self.problem else None
 
     def slots(self, free: int) -> int:
         """How many of the free slots may be filled now."""

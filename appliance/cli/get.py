@@ -199,7 +199,9 @@ def get_agents(health: str | None, labels: tuple[str, ...], json_output: bool) -
 
 def _agent(one: dict[str, Any]) -> tuple[Any, ...]:
     projects = one.get("projects") or "all"  # a server of the release before doesn't know them
-    return one["name"], one["health"], one["type"], one["host"], one["labels"], projects, zone.local(one["last_seen"])
+    until = one.get("quarantined_until")  # likewise
+    health = f"{one['health']} until {zone.local(until)}" if until else one["health"]
+    return one["name"], health, one["type"], one["host"], one["labels"], projects, zone.local(one["last_seen"])
 
 
 def _short(message: str) -> str:

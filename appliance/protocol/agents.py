@@ -18,7 +18,7 @@ MOST_RUNS_ASKED = 1_000
 
 
 class Provided(msgspec.Struct, kw_only=True):
-    """What an agent can give runs that ask for it in their run configs."""
+    """What an agent can give runs that ask for it in their run configs. A server of an earlier release ignores the fields that it does not know."""
 
     users: list[str] = []  # the accounts as which it starts runs
     pythons: list[
@@ -26,6 +26,7 @@ class Provided(msgspec.Struct, kw_only=True):
     ] = []  # what `python` may be there: versions such as 3.12, and paths; empty: it makes no environments
     limits: dict[str, int] = {}  # the most that each of `limits` may be there; one that is not here is not bounded
     results_key_ids: list[str] = []  # which keys open results there: the one that seals them, and older ones
+    quarantined_until: datetime | None = None  # it takes no runs before, because starts have failed there in a row
 
 
 class Enrol(Message, kw_only=True):

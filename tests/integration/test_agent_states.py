@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,15 +14,18 @@ import msgspec
 import pytest
 
 from appliance.config import Settings
+from appliance.protocol.agents import Enrol, Provided
 from appliance.protocol.tokens import CreateToken
 from appliance.server.actions import agent_states, agents, concurrency, takers, tokens
 from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.api import views
+from appliance.server.api.views import AgentView
 from appliance.server.app import create_app
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.reads import agents as reads
 from appliance.server.db.session import Database
-from appliance.server.domain.waiting import ONLINE_FOR, agent_health
-from appliance.server.errors import Conflict, NotFound
+from appliance.server.domain.waiting import ONLINE_FOR, health_of
+from appliance.server.errors import Conflict, Invalid, NotFound
 from tests.integration.builders import (
     AGENT,
     begun,
@@ -50,7 +54,7 @@ def health(db: Database, agent: UUID, clock: StoppedClock) -> str:
     with db.read() as session:
         row = reads.get(session, agent)
     assert row is not None
-    return agent_health(row.state, row.last_seen, clock())
+    return health_of(row, clock())
 
 
 def names(db: Database) -> list[str]:
@@ -109,6 +113,33 @@ def test_a_silent_agent_can_be_forgotten(database: Database, clock: StoppedClock
     clock.move(ONLINE_FOR.total_seconds() + 1)
     agent_states.forget(database, ADMIN, agent)
     assert names(database) == []
+
+
+def test_an_agent_where_starts_fail_is_quarantined_for_a_while(database: Database, clock: StoppedClock) -> None:
+    def enrolled(until: datetime | None) -> AgentView:
+        said = Enrol(
+            name="full", type="process", problems=["The disk is full."], provided=Provided(quarantined_until=until)
+        )
+        agent = agents.enrol(database, AGENT, said).agent_id
+        with database.read() as session:
+            [view] = views.agents(session, [agent_states.known(session, agent)], clock())
+        return view
+
+    view = enrolled(until := clock() + timedelta(seconds=30))
+    assert (view.health, view.quarantined_until, view.problems) == ("quarantined", until, ["The disk is full."])
+    run = create(database, register(database).flow_id)
+    reason = waits(database, run)
+    assert reason is not None and reason.sentence == (
+        "No agent takes new runs: starts keep failing at full, which pauses between tries; `appliance get agents` says why."
+    )
+    assert [work.flow_run_id for work in claim(database, view.id)] == [run], "it decides itself when to try again"
+    clock.move(30)
+    assert health(database, view.id, clock) == "online"
+    assert enrolled(clock() + timedelta(days=9)).quarantined_until == clock() + timedelta(hours=1)
+    assert (enrolled(None).health, enrolled(None).quarantined_until) == ("online", None)
+    with pytest.raises(Invalid, match="must have an offset"):
+        enrolled(clock().replace(tzinfo=None))
+    assert msgspec.convert({"of": "a later release"}, Provided) == Provided(), "a server of this one ignores it"
 
 
 def test_no_run_waits_for_the_host_of_a_forgotten_agent(database: Database) -> None:

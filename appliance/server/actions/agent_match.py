@@ -19,7 +19,7 @@ from appliance.server.db.reads import projects, waiting
 from appliance.server.db.reads.run_filter_names import check_project, unknown
 from appliance.server.domain import hosts
 from appliance.server.domain.agent_match import Missing, missing
-from appliance.server.domain.waiting import AgentFacts, RunFacts, Situation, agent_health, taken
+from appliance.server.domain.waiting import AgentFacts, RunFacts, Situation, taken
 
 MOST = 50
 _ANY_PROJECT = UUID(int=0)
@@ -90,10 +90,8 @@ def _verdict(run: RunFacts, facts: Situation, candidates: Sequence[Candidate], t
 
 def _candidate(run: RunFacts, project: str, labels: frozenset[str], agent: AgentFacts, now: datetime) -> Candidate:
     assert agent.id is not None
-    health = agent_health(agent.state, agent.last_seen, now)
-    return Candidate(
-        agent.id, agent.name, health, agent.capacity, agent.running, missing(run, project, labels, agent, now)
-    )
+    lacks = missing(run, project, labels, agent, now)
+    return Candidate(agent.id, agent.name, agent.health(now), agent.capacity, agent.running, lacks)
 
 
 def _project_id(session: Session, project: str | None) -> UUID:

@@ -17,7 +17,7 @@ from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.session import Database
 from appliance.server.db.writes import agents
 from appliance.server.domain.agent_states import DRAINS, FORGOTTEN, RESUMES
-from appliance.server.domain.waiting import agent_health
+from appliance.server.domain.waiting import health_of
 from appliance.server.errors import Conflict, NotFound
 from appliance.server.events.outbox import announce
 
@@ -49,7 +49,7 @@ def forget(db: Database, actor: Actor, agent_id: UUID, *, now: datetime | None =
         if agent is not None and agent.state == FORGOTTEN:
             return
         agent = known(session, agent_id)
-        if agent_health(agent.state, agent.last_seen, now) != "offline":
+        if health_of(agent, now) != "offline":
             raise Conflict(f"Agent {agent.name} is not offline; stop it first, and then forget it.")
         running = flow_runs.live_counts_of_agents(session, [agent_id]).get(agent_id, 0)
         if running:

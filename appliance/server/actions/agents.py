@@ -65,6 +65,7 @@ _MOST_STORAGES = 50
 _STORAGE_TYPE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _MOST_PROBLEMS, _LONGEST_PROBLEM = 10, 500
 _MOST_PROVIDED = 200
+_LONGEST_QUARANTINE = timedelta(hours=1)
 _QUIET = 5.0
 """An agent that was heard from within these seconds and finds nothing to do costs no write."""
 
@@ -93,7 +94,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "results_url": None if request.results_url is None else clean(request.results_url, _LONGEST_PATH),
         "results_id": clean(request.results_id, 100) or None,
         "results_key_id": clean(request.results_key_id, 32) or None,
-        "provided": None if request.provided is None else _provided(request.provided),
+        "provided": None if request.provided is None else _provided(request.provided, now),
         "state": ONLINE,
         "last_seen": now,
         "created": now,
@@ -108,14 +109,18 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
     )
 
 
-def _provided(said: Provided) -> JsonDocument:
+def _provided(said: Provided, now: datetime) -> JsonDocument:
     if max(map(len, (said.users, said.pythons, said.limits))) > _MOST_PROVIDED:
         raise Invalid(f"An agent names at most {_MOST_PROVIDED} users, Pythons, and limits.")
+    until = said.quarantined_until
+    if until is not None and until.tzinfo is None:
+        raise Invalid("The time until which an agent is quarantined must have an offset.")
     cleaned = Provided(
         users=[clean(user, 255) for user in said.users],
         pythons=[clean(python, _LONGEST_PATH) for python in said.pythons],
         limits={clean(name, 40): most for name, most in said.limits.items()},
         results_key_ids=[clean(id, 32) for id in said.results_key_ids[:_MOST_PROVIDED]],
+        quarantined_until=None if until is None else min(until, now + _LONGEST_QUARANTINE),
     )
     document: JsonDocument = msgspec.to_builtins(cleaned)
     return document

@@ -36,7 +36,7 @@ from appliance.server.domain import run_configs
 from appliance.server.domain.agent_states import is_draining
 from appliance.server.domain.attempt_usage import AttemptUsage, typical
 from appliance.server.domain.log_words import LogWords, excerpt
-from appliance.server.domain.waiting import Waiting, agent_health, provided_by
+from appliance.server.domain.waiting import Waiting, health_of, provided_by, quarantine_end
 from appliance.server.errors import Invalid
 
 
@@ -122,6 +122,9 @@ class AgentView(Answer, kw_only=True):
         list[str] | None
     )  # the versions and paths for which runs may ask; empty: it makes no environments; null: it doesn't say
     health: str  # online, draining, quarantined or offline
+    quarantined_until: (
+        datetime | None
+    )  # it takes no runs before, because starts have failed there in a row; `problems` says why
     draining: bool  # it gets no runs until somebody resumes it, be it online or not
     last_seen: datetime
     created: datetime  # when it enrolled for the first time
@@ -294,7 +297,8 @@ def _agent(row: AgentRow, running: int, now: datetime) -> AgentView:
         results_url=row.results_url,
         users=None if provided is None else provided.users,
         pythons=None if provided is None else provided.pythons,
-        health=agent_health(row.state, row.last_seen, now),
+        health=health_of(row, now),
+        quarantined_until=quarantine_end(provided, now),
         draining=is_draining(row.state),
         last_seen=row.last_seen,
         created=row.created,

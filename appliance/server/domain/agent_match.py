@@ -9,7 +9,7 @@ from typing import Literal
 
 from appliance.protocol import run_config
 from appliance.server.domain import hosts
-from appliance.server.domain.waiting import AgentFacts, RunFacts, agent_health, has_python, has_user
+from appliance.server.domain.waiting import AgentFacts, RunFacts, has_python, has_user
 
 MissingCode = Literal[
     "label", "host", "project", "kind", "storage", "user", "python", "offline", "draining", "quarantined"
@@ -55,7 +55,7 @@ def missing(run: RunFacts, project: str, labels: frozenset[str], agent: AgentFac
     if not has_python(run.needs, agent.provided):
         parts.append(Missing("python", [str(run.needs.python)], _no_python(run.needs.python, agent)))
     if not agent.live(now):
-        parts.append(_not_there(agent_health(agent.state, agent.last_seen, now)))
+        parts.append(_not_there(agent.health(now)))
     return parts
 
 
@@ -71,5 +71,7 @@ def _not_there(health: str) -> Missing:
     if health == "draining":
         return Missing("draining", [], "It is draining; resume it.")
     if health == "quarantined":
-        return Missing("quarantined", [], "It is quarantined; resume it.")
+        return Missing(
+            "quarantined", [], "It is quarantined, since starts keep failing there; fix what its problem says."
+        )
     return Missing("offline", [], "It is offline; start it.")

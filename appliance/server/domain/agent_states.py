@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-ONLINE, DRAINING, QUARANTINED = "online", "draining", "quarantined"
+ONLINE, DRAINING = "online", "draining"
 SIGNED_OFF = "signed_off"
 """It has stopped, and has said so."""
 SIGNED_OFF_DRAINING = "signed_off_draining"
@@ -18,9 +18,9 @@ GONE = frozenset({SIGNED_OFF, SIGNED_OFF_DRAINING, FORGOTTEN})
 Moves = Mapping[str, str]
 """From states to states; from any other, there is nothing to do."""
 ENROLS: Moves = {SIGNED_OFF: ONLINE, SIGNED_OFF_DRAINING: DRAINING, FORGOTTEN: ONLINE}
-SIGNS_OFF: Moves = {ONLINE: SIGNED_OFF, QUARANTINED: SIGNED_OFF, DRAINING: SIGNED_OFF_DRAINING}
-DRAINS: Moves = {ONLINE: DRAINING, QUARANTINED: DRAINING, SIGNED_OFF: SIGNED_OFF_DRAINING}
-RESUMES: Moves = {DRAINING: ONLINE, QUARANTINED: ONLINE, SIGNED_OFF_DRAINING: SIGNED_OFF}
+SIGNS_OFF: Moves = {ONLINE: SIGNED_OFF, DRAINING: SIGNED_OFF_DRAINING}
+DRAINS: Moves = {ONLINE: DRAINING, SIGNED_OFF: SIGNED_OFF_DRAINING}
+RESUMES: Moves = {DRAINING: ONLINE, SIGNED_OFF_DRAINING: SIGNED_OFF}
 
 
 def is_draining(state: str) -> bool:

@@ -66,7 +66,7 @@ class AgentFacts:
     labels: frozenset[str]
     capacity: int
     running: int
-    state: str  # online, draining, quarantined
+    state: str
     last_seen: datetime
     projects: frozenset[UUID] | None = None
     """Those whose runs it takes; None: all."""
@@ -84,8 +84,12 @@ class AgentFacts:
     provided: Provided | None = None
     """What it gives runs that ask for it; None: it doesn't say."""
 
+    def health(self, now: datetime) -> str:
+        """One of HEALTHS."""
+        return agent_health(self.state, self.last_seen, now, self.provided)
+
     def live(self, now: datetime) -> bool:
-        return self.state == ONLINE and now - self.last_seen <= ONLINE_FOR
+        return self.health(now) == ONLINE
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,16 @@ class AgentWords(Protocol):
 
     @property
     def provided(self) -> JsonDocument | None: ...
+
+
+class KnownAgent(AgentWords, Protocol):
+    """An agent that has enrolled."""
+
+    @property
+    def state(self) -> str: ...
+
+    @property
+    def last_seen(self) -> datetime: ...
 
 
 def kinds_started(agent: AgentWords) -> tuple[str, ...]:
@@ -226,9 +240,22 @@ class Waiting:
 HEALTHS = ("online", "draining", "quarantined", "offline")
 
 
-def agent_health(state: str, last_seen: datetime, now: datetime) -> str:
+def agent_health(state: str, last_seen: datetime, now: datetime, provided: Provided | None) -> str:
     """One of HEALTHS."""
-    return state if state not in GONE and now - last_seen <= ONLINE_FOR else "offline"
+    if state in GONE or now - last_seen > ONLINE_FOR:
+        return "offline"
+    return "quarantined" if state == ONLINE and quarantine_end(provided, now) else state
+
+
+def health_of(agent: KnownAgent, now: datetime) -> str:
+    """One of HEALTHS."""
+    return agent_health(agent.state, agent.last_seen, now, provided_by(agent))
+
+
+def quarantine_end(provided: Provided | None, now: datetime) -> datetime | None:
+    """Before when an agent takes no runs, because starts have failed there in a row; None if it takes some."""
+    until = None if provided is None else provided.quarantined_until
+    return until if until is not None and until > now else None
 
 
 def why(run: RunFacts, situation: Situation) -> Waiting | None:
@@ -366,11 +393,11 @@ def _takes(run: RunFacts, labels: frozenset[str], agent: AgentFacts, now: dateti
 
 
 def _no_agent(situation: Situation) -> str:
-    drained = sorted(
-        agent.name
-        for agent in situation.agents
-        if agent_health(agent.state, agent.last_seen, situation.now) == "draining"
-    )
+    health = {agent.name: agent.health(situation.now) for agent in situation.agents}
+    drained = sorted(name for name, one in health.items() if one == "draining")
+    quarantined = sorted(name for name, one in health.items() if one == "quarantined")
+    if quarantined:
+        return f"No agent takes new runs: starts keep failing at {quarantined[0]}, which pauses between tries; `appliance get agents` says why."
     if not drained:
         return "No agent is online."
     if len(drained) == 1:

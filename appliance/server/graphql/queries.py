@@ -32,7 +32,7 @@ from appliance.server.db.reads import (
     task_runs,
 )
 from appliance.server.domain import log_words
-from appliance.server.domain.waiting import agent_health
+from appliance.server.domain.waiting import health_of
 from appliance.server.errors import Invalid
 from appliance.server.graphql.agents import AgentQueries
 from appliance.server.graphql.concurrency import ConcurrencyQueries
@@ -101,7 +101,7 @@ class Query(
             time=context.now,
             scheduler_tick_age=tick,
             database_bytes=BigInt(size.database_bytes(context.session())),
-            agents_online=sum(agent_health(row.state, row.last_seen, context.now) == "online" for row in rows),
+            agents_online=sum(health_of(row, context.now) == "online" for row in rows),
             agent_not_separated=settings.get(context.session(), AGENTS_USER),
         )
 

@@ -40,7 +40,7 @@ from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import agents, bundles, leases, readable, size
 from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.session import Database
-from appliance.server.domain.waiting import agent_health
+from appliance.server.domain.waiting import health_of
 from appliance.server.errors import Forbidden, ServerError
 from appliance.server.web.proxies import is_in
 from appliance.server.web.totals import StateCounts, Totals
@@ -149,7 +149,7 @@ class _FromDatabase:
         with self._lock, self._database.read() as session:
             self._totals.fold(session)
             by_type = self._by_type.get(session)
-            health = Counts(agent_health(row.state, row.last_seen, now) for row in agents.every(session))
+            health = Counts(health_of(row, now) for row in agents.every(session))
             lease = leases.get(session, leases.SCHEDULER)
             size_bytes = size.database_bytes(session)
             return [

@@ -69,9 +69,12 @@ def test_starts_that_fail_in_a_row_are_followed_by_growing_pauses_with_one_try_a
         assert quarantine.slots(8) == 1 and quarantine.slots(0) == 0
     assert FIRST_PAUSE / 2 <= lengths[0] <= FIRST_PAUSE + 1
     assert lengths[0] < lengths[2] < lengths[4] and LONGEST_PAUSE / 2 <= lengths[-1] <= LONGEST_PAUSE + 1
+    quarantine.failed(FULL, ahead=3_600.0)
+    assert quarantine.ends is not None and quarantine.ends < clock.now(), "by the server's clock"
+    now.seconds += LONGEST_PAUSE
     quarantine.started()
     quarantine.failed(FULL)
-    assert (quarantine.problem, quarantine.slots(8)) == ("", 8)
+    assert (quarantine.problem, quarantine.slots(8), quarantine.ends) == ("", 8, None)
 
 
 def test_an_agent_whose_machine_fails_takes_no_more_runs_and_tells_the_server() -> None:
@@ -90,6 +93,8 @@ def test_an_agent_whose_machine_fails_takes_no_more_runs_and_tells_the_server() 
     assert problem.startswith("It takes no runs for ") and problem.endswith(
         f"3 starts in a row have failed here: {FULL}"
     )
+    until = datetime.fromisoformat(script.introductions[-1]["provided"]["quarantined_until"])
+    assert timedelta(0) < until - clock.now() <= timedelta(seconds=FIRST_PAUSE)
     assert (health_of(agent).status, health_of(agent).reason) == ("failing", problem)
     assert agent.vitals.failed == {"run": 0, "lacking": 0, "agent": 3}
 

@@ -24,14 +24,22 @@ AGENTS = st.builds(
     labels=LABELS,
     capacity=st.just(2),
     running=st.integers(0, 2),
-    state=st.sampled_from(["online", "draining", "quarantined", "signed_off", "signed_off_draining"]),
+    state=st.sampled_from(["online", "draining", "signed_off", "signed_off_draining"]),
     last_seen=st.sampled_from([NOW, NOW - timedelta(minutes=5)]),
     projects=st.sampled_from([None, frozenset({OURS}), frozenset({THEIRS})]),
     kinds=st.sampled_from([frozenset({"universal"}), frozenset({"universal", "docker"})]),
     storages=st.sampled_from([frozenset({"local"}), frozenset({"local", "git"})]),
     name=st.just("worker"),
     host=st.sampled_from(["a", "b", ""]),
-    provided=st.sampled_from([None, Provided(), Provided(users=["etl"]), Provided(users=["etl"], pythons=["3.12"])]),
+    provided=st.sampled_from(
+        [
+            None,
+            Provided(),
+            Provided(quarantined_until=NOW + timedelta(seconds=30)),
+            Provided(users=["etl"]),
+            Provided(users=["etl"], pythons=["3.12"]),
+        ]
+    ),
 )
 RUNS = st.builds(
     RunFacts,

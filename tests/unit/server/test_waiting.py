@@ -9,6 +9,7 @@ from uuid import UUID
 
 import pytest
 
+from appliance.protocol.agents import Provided
 from appliance.schedules import describe
 from appliance.server.domain.concurrency import Ledger, Limit
 from appliance.server.domain.waiting import (
@@ -199,8 +200,11 @@ def test_a_ledger_counts_what_is_live_and_what_it_gives_out() -> None:
 
 
 def test_health() -> None:
-    assert agent_health("draining", NOW, NOW) == "draining"
-    assert agent_health("online", NOW - ONLINE_FOR - timedelta(seconds=1), NOW) == "offline"
+    assert agent_health("draining", NOW, NOW, None) == "draining"
+    assert agent_health("online", NOW - ONLINE_FOR - timedelta(seconds=1), NOW, None) == "offline"
+    soon, past = (Provided(quarantined_until=NOW + timedelta(seconds=seconds)) for seconds in (1, 0))
+    assert [agent_health("online", NOW, NOW, provided) for provided in (soon, past)] == ["quarantined", "online"]
+    assert agent_health("draining", NOW, NOW, soon) == "draining"
 
 
 @pytest.mark.parametrize(

@@ -308,6 +308,7 @@ export type AgentRowFragment = {
   host: string;
   problems: string[];
   health: string;
+  quarantinedUntil: string | null;
   draining: boolean;
   lastSeen: string;
   running: number;
@@ -485,6 +486,7 @@ export type AgentQuery = {
     host: string;
     problems: string[];
     health: string;
+    quarantinedUntil: string | null;
     draining: boolean;
     lastSeen: string;
     running: number;
@@ -515,7 +517,7 @@ export type AgentQueryVariables = {
 };
 
 export const AgentDocument: Document<AgentQuery, AgentQueryVariables> = {
-  text: "query Agent($id:UUID!){server{time version}agent(id:$id){...AgentRow created roots envNames storages resultsUrl users pythons}agentRuns(agentId:$id){live{...RunRow}waiting{...RunRow}ended{...RunRow}}}fragment AgentRow on Agent{id name type labels projects capacity version host problems health draining lastSeen running heldRuns{flowRunId flowRunName project flow since}}fragment RunRow on FlowRun{id name state{type name message at}flow{id name}scheduledTime startTime endTime attempt agent{name}trigger createdBy waitReason waitCode waitHolders{id name}cause{taskSlug mapIndex message}taskCounts{total success failed running waiting other}}",
+  text: "query Agent($id:UUID!){server{time version}agent(id:$id){...AgentRow created roots envNames storages resultsUrl users pythons}agentRuns(agentId:$id){live{...RunRow}waiting{...RunRow}ended{...RunRow}}}fragment AgentRow on Agent{id name type labels projects capacity version host problems health quarantinedUntil draining lastSeen running heldRuns{flowRunId flowRunName project flow since}}fragment RunRow on FlowRun{id name state{type name message at}flow{id name}scheduledTime startTime endTime attempt agent{name}trigger createdBy waitReason waitCode waitHolders{id name}cause{taskSlug mapIndex message}taskCounts{total success failed running waiting other}}",
 };
 
 export type AgentMatchQuery = {
@@ -562,7 +564,7 @@ export type AgentsQuery = {
 export type AgentsQueryVariables = Record<string, never>;
 
 export const AgentsDocument: Document<AgentsQuery, AgentsQueryVariables> = {
-  text: "query Agents{server{time version}agents{...AgentRow}}fragment AgentRow on Agent{id name type labels projects capacity version host problems health draining lastSeen running heldRuns{flowRunId flowRunName project flow since}}",
+  text: "query Agents{server{time version}agents{...AgentRow}}fragment AgentRow on Agent{id name type labels projects capacity version host problems health quarantinedUntil draining lastSeen running heldRuns{flowRunId flowRunName project flow since}}",
 };
 
 export type BackfillMutation = {

@@ -23,6 +23,7 @@ describe("the list", () => {
     serving([
       agent({ running: 1, heldRuns: [HELD] }),
       agent({ id: "agent-2", name: "gone", health: "offline", draining: true, running: 1, problems: ["It is ill."] }),
+      agent({ id: "agent-3", name: "full", health: "quarantined", quarantinedUntil: "2026-11-22T06:04:00Z" }),
     ]);
     await renderPage(<AgentsPage />, { path: "/agents" });
     expect(within(await row("edge-01")).getByText("Online")).toBeTruthy();
@@ -33,6 +34,11 @@ describe("the list", () => {
     expect(within(await row("gone")).getByText("Drained")).toBeTruthy();
     expect(within(await row("gone")).getByText("It is ill.")).toBeTruthy();
     expect(within(await row("gone")).getByText(/It still has 1 run; start it again/)).toBeTruthy();
+    expect(within(await row("full")).getByText("Quarantined")).toBeTruthy();
+    const until = within(await row("full"))
+      .getByText(/^until/)
+      .querySelector("time");
+    expect(until?.dateTime).toBe("2026-11-22T06:04:00Z");
     expect(screen.queryByRole("button", { name: /Actions for/ })).toBeNull();
   });
 

@@ -220,6 +220,7 @@ export function agent(more: Partial<AgentRow> = {}): AgentRow {
     host: "north",
     problems: [],
     health: "online",
+    quarantinedUntil: null,
     draining: false,
     lastSeen: AT,
     running: 0,

@@ -18,7 +18,7 @@ from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables import metadata
 from appliance.server.domain import hosts
 from appliance.server.domain.agent_states import FORGOTTEN
-from appliance.server.domain.waiting import HEALTHS, agent_health
+from appliance.server.domain.waiting import HEALTHS, health_of
 
 _agent = metadata.tables["agent"]
 MOST = 500
@@ -44,7 +44,7 @@ def matching(session: Session, now: datetime, health: str | None, labels: Collec
     for label in labels:
         if label not in known:
             raise unknown("label", label, known, "the labels of agents are")
-    healthy = [row for row in rows if health in (None, agent_health(row.state, row.last_seen, now))]
+    healthy = [row for row in rows if health in (None, health_of(row, now))]
     return [row for row in healthy if set(labels) <= set(labels_of[row.id])]
 
 

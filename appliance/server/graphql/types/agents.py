@@ -11,7 +11,7 @@ from appliance.server.actions.agent_match import AgentMatch as Match
 from appliance.server.actions.agent_match import Candidate
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.domain.agent_states import is_draining
-from appliance.server.domain.waiting import agent_health, provided_by
+from appliance.server.domain.waiting import health_of, provided_by, quarantine_end
 from appliance.server.graphql.context import Context, Info
 from appliance.server.graphql.fields import described
 
@@ -46,6 +46,9 @@ class Agent:
         description="The versions and paths for which runs may ask; empty: it makes no environments; null if it doesn't say."
     )
     health: str = strawberry.field(description="online, draining, quarantined or offline.")
+    quarantined_until: datetime | None = strawberry.field(
+        description="It takes no runs before, because starts have failed there in a row; its problems say why."
+    )
     draining: bool = strawberry.field(description="It gets no runs until somebody resumes it, be it online or not.")
     last_seen: datetime
     created: datetime = strawberry.field(description="When it enrolled for the first time.")
@@ -152,7 +155,8 @@ def agent(row: AgentRow, context: Context) -> Agent:
         results_url=row.results_url,
         users=None if provided is None else provided.users,
         pythons=None if provided is None else provided.pythons,
-        health=agent_health(row.state, row.last_seen, context.now),
+        health=health_of(row, context.now),
+        quarantined_until=quarantine_end(provided, context.now),
         draining=is_draining(row.state),
         last_seen=row.last_seen,
         created=row.created,

@@ -73,18 +73,17 @@ function Actions({ agent }: { agent: Agent }) {
   const writing = useWriting();
   const { drain, resume } = useAgentChange();
   const [isForgetting, setForgetting] = useState(false);
-  const isHeldBack = agent.draining || agent.health === "quarantined";
-  const action = isHeldBack ? resume : drain;
+  const action = agent.draining ? resume : drain;
   return (
     <>
       <span title={writing.reason}>
         <BusyButton
-          className={isHeldBack ? "button primary" : "button"}
+          className={agent.draining ? "button primary" : "button"}
           isDisabled={!writing.allowed}
           isBusy={action.isPending}
           onPress={() => action.mutate(agent)}
         >
-          {isHeldBack ? "Resume" : "Drain"}
+          {agent.draining ? "Resume" : "Drain"}
         </BusyButton>
       </span>
       {agent.health === "offline" && (

@@ -8,16 +8,12 @@ import { useAgentChange } from "./use-agent-change";
 export function AgentMenu({ agent }: { agent: AgentRow }) {
   const [isForgetting, setForgetting] = useState(false);
   const { drain, resume } = useAgentChange();
-  const isIdle = agent.health === "online" || agent.health === "offline";
   return (
     <>
       <RowMenu
         label={`Actions for ${agent.name}`}
         items={[
-          ...(agent.draining || agent.health === "quarantined"
-            ? [["Resume", () => resume.mutate(agent)] as const]
-            : []),
-          ...(!agent.draining && isIdle ? [["Drain", () => drain.mutate(agent)] as const] : []),
+          agent.draining ? ["Resume", () => resume.mutate(agent)] : ["Drain", () => drain.mutate(agent)],
           ...(agent.health === "offline" ? [["Forget…", () => setForgetting(true)] as const] : []),
         ]}
       />

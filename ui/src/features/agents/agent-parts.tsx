@@ -2,6 +2,7 @@
 
 import type { AgentRow, Server } from "../../api/agents";
 import { lookOfAgent, problemsOf, stateOf } from "../../lib/agents";
+import { Instant } from "../../ui/instant";
 import { StatePill } from "../../ui/state-pill";
 
 interface Props {
@@ -14,6 +15,11 @@ export function AgentPill({ agent, server }: Props) {
   return (
     <>
       <StatePill look={lookOfAgent(state, agent.running)} />
+      {state === "quarantined" && agent.quarantinedUntil && (
+        <span className="mark">
+          until <Instant at={agent.quarantinedUntil} />
+        </span>
+      )}
       {agent.draining && state !== "draining" && <span className="mark">Drained</span>}
     </>
   );
