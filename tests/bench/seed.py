@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
 
+from appliance.kit import clock
+from appliance.server.actions import rollups
 from appliance.server.db import migrate
 from appliance.server.db.session import Database, address
 from appliance.server.db.writes import log_search, run_names
@@ -105,10 +107,13 @@ def seed(
 
 
 def _index(url: str) -> None:
-    """What the server's own writes and services do on SQLite as runs are created and report; on Postgres, triggers have done it."""
-    if not url.startswith("sqlite"):
-        return
+    """What the server's own writes and services do as runs are created and report; names and logs have triggers on Postgres."""
     database, after = Database(url), UUID(int=0)
+    while rollups.advance(database, clock.now()):
+        pass
+    if database.dialect != "sqlite":
+        database.dispose()
+        return
     while True:
         with database.write() as session:
             last = run_names.fill(session, after, _BATCH)

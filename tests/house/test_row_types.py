@@ -44,7 +44,7 @@ PLANTS = [
     Plant("actions/repair.py", "row.start_time", "row.start_tiem"),
     Plant("graphql/types/flows.py", "row.created_by", "row.createdby"),
     Plant("api/views.py", "row.scheduled_time", "row.scheduled_at"),
-    Plant("web/totals.py", "row.object_id", "row.objekt_id"),
+    Plant("actions/rollups.py", "row.start_time", "row.start_tiem"),
     Plant("auth/sessions.py", "row.csrf_token", "row.crsf_token"),
 ]
 

@@ -105,6 +105,7 @@ SETTINGS = {
     "outage": '{"after":"2026-01-01T00:00:00Z","until":"2026-01-01T00:01:00Z"}',
     "disk.samples": "[]",
     "rollups.position": "5",
+    "rollups.totals": '{"last":5}',
     "log_search.fill": "5",
     "run_names.fill": '"00000000-0000-0000-0000-000000000000"',
 }

@@ -12,12 +12,15 @@ import httpx2
 import pytest
 from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import text
 
 from appliance.config import Settings
 from appliance.kit import clock
 from appliance.protocol.run_protocol import Begin
+from appliance.server.actions import rollups
 from appliance.server.actions import run_protocol as runs
 from appliance.server.app import create_app
+from appliance.server.db.writes.settings import put
 from appliance.server.web import totals
 from tests.integration import builders
 from tests.integration.live import LiveServer
@@ -92,6 +95,25 @@ def test_two_servers_give_the_same_counters(site: Site) -> None:
     with TestClient(create_app(Settings(), site.database)) as client:
         other = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
     assert _value(other, "appliance_flow_runs_created_total") == 1
+
+
+def test_a_server_that_starts_goes_on_from_the_stored_totals(site: Site) -> None:
+    run, _agent = builders.begun(site.database)
+    builders.send(site.database, run, 1, builders.flow("FAILED", "Failed"))
+    later = clock.now() + timedelta(minutes=1)  # Postgres' events settle first
+    with site.database.write() as session:  # as an earlier release has left it
+        newest = session.execute(text("select max(id) from event")).scalar_one()
+        put(session, "rollups.position", str(newest), later)
+    rollups.advance(site.database, later)
+    assert builders.rows(site.database, "select * from run_rollup") == []  # these are counted once
+    with site.database.write() as session:
+        session.execute(text("delete from event where id < :newest"), {"newest": newest})
+    builders.create(site.database, builders.register(site.database).flow_id)
+    with TestClient(create_app(Settings(), site.database)) as client:
+        found = {family.name: family for family in text_string_to_metric_families(client.get("/metrics").text)}
+    assert _value(found, "appliance_flow_runs_created_total") == 2
+    assert _value(found, "appliance_flow_runs_finished_total", state="FAILED") == 1
+    assert _value(found, "appliance_flow_run_start_delay_seconds_count") == 1
 
 
 def test_requests_are_counted_by_template(site: Site) -> None:

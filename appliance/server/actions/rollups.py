@@ -1,9 +1,12 @@
-"""Totals of ended runs by flow and hour, from the outbox: each end counts exactly once."""
+"""Totals of ended runs by flow and hour, and of all runs for counters, from the outbox: each event counts exactly once."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from uuid import UUID
+
+import msgspec
+from sqlalchemy.orm import Session
 
 from appliance.server.db.reads import events
 from appliance.server.db.reads import rollups as read_rollups
@@ -11,7 +14,8 @@ from appliance.server.db.retries import retried
 from appliance.server.db.rows.events import RunEvent
 from appliance.server.db.rows.rollups import NewRollup
 from appliance.server.db.session import Database
-from appliance.server.db.writes import rollups
+from appliance.server.db.writes import rollups, settings
+from appliance.server.domain.run_totals import RunTotals
 from appliance.server.domain.transitions import ends_run
 from appliance.server.errors import Invalid
 
@@ -23,14 +27,18 @@ MOST_HOURS = 31 * 24
 def advance(db: Database, now: datetime, limit: int = BATCH) -> int:
     """Add the next events to the totals; how many were read. Totals and position in the outbox are stored together or not at all."""
     with db.read() as session:
-        if events.newest_id(session) <= (read_rollups.POSITION.find(session) or 0):
+        if events.newest_id(session) <= min(read_rollups.POSITION.find(session) or 0, _totals(session).last):
             return 0
     with db.write("rollup") as session:
         position = rollups.take_position(session, now)
-        rows = _up_to(events.with_runs_after(session, position, limit), read_rollups.settled(session, now))
+        totals = _totals(session)
+        after = min(position, totals.last)  # an earlier release has stored no totals
+        rows = _up_to(events.with_runs_after(session, after, limit), read_rollups.settled(session, now))
         if rows:
-            rollups.add(session, sums(rows))
-            rollups.set_position(session, rows[-1].id, now)
+            totals.add(rows)
+            settings.put(session, read_rollups.TOTALS.name, msgspec.json.encode(totals).decode(), now)
+            rollups.add(session, sums([row for row in rows if row.id > position]))
+            rollups.set_position(session, max(position, rows[-1].id), now)
     return len(rows)
 
 
@@ -38,6 +46,10 @@ def position(db: Database) -> int:
     """The id of the last event in the totals."""
     with db.read() as session:
         return read_rollups.POSITION.find(session) or 0
+
+
+def _totals(session: Session) -> RunTotals:
+    return read_rollups.TOTALS.find(session) or RunTotals()
 
 
 def _up_to(rows: list[RunEvent], settled: datetime | None) -> list[RunEvent]:

@@ -2,8 +2,8 @@
 
 This process's own work (HTTP) is counted in memory. If several workers serve one address, it is counted in files that any of them can
 add up: prometheus_client does this if PROMETHEUS_MULTIPROC_DIR names a directory. Work that any process may do (runs created, started,
-finished) is read from the database at each scrape, so that it is correct however many servers and services there are: a scrape adds the
-outbox's events since the last one, whose ids only grow.
+finished) is read from the database at each scrape, so that it is correct however many servers and services there are: a service stores
+the totals, and a scrape adds the outbox's events since then, whose ids only grow.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import agents, bundles, leases, readable, size
 from appliance.server.db.rows.leases import LeaseRow
 from appliance.server.db.session import Database
+from appliance.server.domain.run_totals import DELAY_BUCKETS, MEMORY_BUCKETS, RunTotals
 from appliance.server.domain.waiting import health_of
 from appliance.server.errors import Forbidden, ServerError
 from appliance.server.web.proxies import is_in
@@ -48,9 +49,6 @@ from appliance.server.web.totals import StateCounts, Totals
 disable_created_metrics()  # type: ignore[no-untyped-call]  # they add a series per metric that says only when it was first counted
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
-DELAY_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0)
-MEMORY_BUCKETS = tuple(float(2**power) for power in range(26, 38))
-"""From 64 MB to 128 GB, each twice the one before."""
 HTTP_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 STATE_TYPES = ("SCHEDULED", "PENDING", "PAUSED", "RUNNING", "CANCELLING", "SUCCESS", "FAILED", "CANCELLED")
 HEALTHS = ("online", "offline", "draining", "quarantined")
@@ -122,7 +120,7 @@ class _FromDatabase:
         self._database = database
         self._disk_budget = disk_budget
         self._by_type = StateCounts()
-        self._totals = Totals(DELAY_BUCKETS, MEMORY_BUCKETS)
+        self._totals = Totals()
         self._lock = threading.Lock()
 
     def describe(self) -> list[Metric]:
@@ -147,7 +145,7 @@ class _FromDatabase:
     def _read(self) -> list[Metric]:
         now = clock.now()
         with self._lock, self._database.read() as session:
-            self._totals.fold(session)
+            totals = self._totals.get(session)
             by_type = self._by_type.get(session)
             health = Counts(health_of(row, now) for row in agents.every(session))
             lease = leases.get(session, leases.SCHEDULER)
@@ -160,35 +158,36 @@ class _FromDatabase:
                 GaugeMetricFamily("appliance_database_size_bytes", "Size of the database.", value=size_bytes),
                 *_bundles(*bundles.totals(session)),
                 *_soundness(soundness.last(self._database)),
-                *self._counters(),
+                *_counters(totals),
             ]
 
-    def _counters(self) -> list[Metric]:
-        created = CounterMetricFamily(
-            "appliance_flow_runs_created",
-            "Flow runs created since the appliance was set up.",
-            value=self._totals.created,
-        )
-        finished = CounterMetricFamily(
-            "appliance_flow_runs_finished", "Flow runs finished, by final state type.", labels=["state"]
-        )
-        for state in ("SUCCESS", "FAILED", "CANCELLED"):
-            finished.add_metric([state], self._totals.finished.get(state, 0))
-        delay = HistogramMetricFamily(
-            "appliance_flow_run_start_delay_seconds",
-            "Time from when a run could have started, due and created, to the start of its flow.",
-        )
-        delay.add_metric([], self._totals.delays.buckets(), self._totals.delays.sum)
-        cpu = CounterMetricFamily(
-            "appliance_flow_run_cpu_seconds",
-            "CPU time that ended attempts of flow runs have used, as their agents have measured it.",
-            value=self._totals.cpu_seconds,
-        )
-        memory = HistogramMetricFamily(
-            "appliance_flow_run_peak_memory_bytes", "Peak memory of ended attempts of flow runs."
-        )
-        memory.add_metric([], self._totals.peaks.buckets(), self._totals.peaks.sum)
-        return [created, finished, delay, cpu, memory]
+
+def _counters(totals: RunTotals) -> list[Metric]:
+    created = CounterMetricFamily(
+        "appliance_flow_runs_created",
+        "Flow runs created since the appliance was set up.",
+        value=totals.created,
+    )
+    finished = CounterMetricFamily(
+        "appliance_flow_runs_finished", "Flow runs finished, by final state type.", labels=["state"]
+    )
+    for state in ("SUCCESS", "FAILED", "CANCELLED"):
+        finished.add_metric([state], totals.finished.get(state, 0))
+    delay = HistogramMetricFamily(
+        "appliance_flow_run_start_delay_seconds",
+        "Time from when a run could have started, due and created, to the start of its flow.",
+    )
+    delay.add_metric([], totals.delays.buckets(DELAY_BUCKETS), totals.delays.sum)
+    cpu = CounterMetricFamily(
+        "appliance_flow_run_cpu_seconds",
+        "CPU time that ended attempts of flow runs have used, as their agents have measured it.",
+        value=totals.cpu_seconds,
+    )
+    memory = HistogramMetricFamily(
+        "appliance_flow_run_peak_memory_bytes", "Peak memory of ended attempts of flow runs."
+    )
+    memory.add_metric([], totals.peaks.buckets(MEMORY_BUCKETS), totals.peaks.sum)
+    return [created, finished, delay, cpu, memory]
 
 
 def _bundles(number: int, total: int) -> list[Metric]:

@@ -102,7 +102,6 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "SessionRow": (Session, User),
     "TokenRow": (ApiToken, User),
     "RunEvent": (Event, FlowRun),
-    "CountedEvent": (Event,),
     "SlotHolder": (TaskSlot, FlowRun),
     "TaskHolder": (TaskSlot, FlowRun),
     "SealedSecret": (Secret,),
@@ -139,7 +138,7 @@ LABELLED = {
 """Rows whose names are labels or parameters of their statements."""
 NARROWED = {"TimedTaskRun", "RunningRun"}
 """Rows that a condition has narrowed down."""
-OUTER = {("RunEvent", "flow_id")}
+OUTER = {("RunEvent", "flow_id"), ("RunEvent", "scheduled_time"), ("RunEvent", "created")}
 """What a join leaves empty."""
 
 

@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, FromClause, Integer, Select, bindparam, case, func, select, true, union_all
+from sqlalchemy import ColumnElement, FromClause, Integer, Select, bindparam, func, select, true, union_all
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
@@ -54,8 +54,6 @@ _LAST_SUCCESS = (
     .scalar_subquery()
 )
 _LAST_SUCCESSES = OfMany(lambda among: select(_flow.c.id, _LAST_SUCCESS).where(among(_flow.c.id)))
-_SINCE = case((_run.c.created > _run.c.scheduled_time, _run.c.created), else_=_run.c.scheduled_time)
-_WAITED_SINCE = OfMany(lambda among: select(_run.c.id, _SINCE).where(among(_run.c.id)))
 _LIVE_AGENTS = Prepared(select(_run.c.agent_id, func.count()).where(LIVE_NOW).group_by(_run.c.agent_id))
 _OPEN_BY_VERSION = Prepared(
     select(_run.c.flow_version_id, func.count())
@@ -193,12 +191,6 @@ def live_counts_of_agents(session: Session, agent_ids: Collection[UUID]) -> dict
 def open_counts_by_version(session: Session, flow_id: UUID) -> dict[UUID, int]:
     """How many runs of each version of a flow have not ended; versions without any are left out."""
     return {version_id: number for version_id, number in readable.every(session, _OPEN_BY_VERSION, {"flow": flow_id})}
-
-
-def waited_since(session: Session, ids: Collection[UUID]) -> dict[UUID, datetime]:
-    """When each run could have started: when it was due, or when it was created if that was later. A backfill's runs, and others that are
-    created for the past, are not late because of that."""
-    return {run_id: due for run_id, due in _WAITED_SINCE.every(session, ids)}
 
 
 def counts_by_type(session: Session) -> dict[str, int]:

@@ -75,8 +75,12 @@ def scalars(session: Session, statement: Executable | Prepared, values: dict[str
     return [row[0] for row in every(session, statement, values)]
 
 
-def rows(session: Session, statement: Select[Any], limit: int, values: dict[str, Any] | None = None) -> list[Any]:
-    """The first `limit` rows of an ordered statement that can be read."""
+def rows(
+    session: Session, statement: Select[Any] | Prepared, limit: int, values: dict[str, Any] | None = None
+) -> list[Any]:
+    """The first `limit` rows of an ordered statement that can be read. A prepared one has the parameter `most`."""
+    if isinstance(statement, Prepared):
+        return _first(lambda most: _read(session, statement, {**(values or {}), "most": most}), limit)
     return first(session, statement.limit, limit, values)
 
 
@@ -84,9 +88,13 @@ def first(
     session: Session, statement: Callable[[int], Select[Any]], limit: int, values: dict[str, Any] | None = None
 ) -> list[Any]:
     """The same for the statement that returns a given number of rows: it is asked for more where some are damaged."""
+    return _first(lambda most: _read(session, statement(most), values), limit)
+
+
+def _first(read: Callable[[int], tuple[list[Any], Sequence[DamagedRow]]], limit: int) -> list[Any]:
     most = limit
     while True:
-        sound, errors = _read(session, statement(most), values)
+        sound, errors = read(most)
         if len(sound) >= limit or len(sound) + len(errors) < most or not errors:
             _skip(errors)
             return sound[:limit]

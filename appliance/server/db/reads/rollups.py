@@ -15,12 +15,15 @@ from appliance.server.db.reads.settings import Stored
 from appliance.server.db.rows.rollups import HourSum
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import Time
+from appliance.server.domain.run_totals import RunTotals
 
 _rollup = metadata.tables["run_rollup"]
 _flow = metadata.tables["flow"]
 _project = metadata.tables["project"]
 POSITION = Stored("rollups.position", int)
 """The id of the last event in the sums."""
+TOTALS = Stored("rollups.totals", RunTotals)
+"""Of all runs, for the counters of /metrics."""
 _SETTLED = timedelta(seconds=10)
 """How long after its time an event may still become visible on Postgres, even when its transaction has just begun."""
 

@@ -321,6 +321,9 @@ def _list(session: Session, criteria: RunFilter, now: datetime, order: _Order) -
         by_text = _by_text(session, criteria, now, order, by_name)
         if by_text is not None:
             return by_text
+    few = _few(session, criteria, now, order)
+    if few is not None:
+        return few
     of_rows = run_filters.of_rows(session, criteria, now)
     rest = [*run_filters.texts(session, criteria), *of_rows]
     if not order.by_due_time:  # only the time itself is in the index
@@ -370,6 +373,22 @@ def _by_text(
     parts = [named, *(_run.c.flow_id == flow for flow in flows)]
     window = _window(rest, bool(run_filters.of_rows(session, criteria, now)))
     return _List(order, parts, due, bounds, others, flows, window, whole=1)
+
+
+def _few(session: Session, criteria: RunFilter, now: datetime, order: _Order) -> _List | None:
+    """All runs in these states that are due in this span, if they are few: those that are running now, or have failed today. None also if the
+    list is a range of an index anyway."""
+    others = structs.replace(criteria, states=[], since=None, until=None, include_future=True)
+    rest = run_filters.every(session, others, now)
+    if not criteria.states or (order.by_due_time and not rest and not (criteria.state_types and criteria.state_names)):
+        return None
+    span = [*run_filters.states(criteria), *run_filters.due(criteria)]
+    some = select(_run.c.scheduled_time).where(*span).limit(ROW_WINDOW + 1).subquery()
+    if session.connection().execute(select(func.count()).select_from(some)).scalar_one() > ROW_WINDOW:
+        return None
+    if order.by_due_time:
+        return _List(order, [span[0]], _Due(criteria.since, criteria.until), [], _unindexed(rest), whole=1)
+    return _List(order, [and_(*span)], _Due(), [], _unindexed([order.time.is_not(None), *rest]), whole=1)
 
 
 def _shown(session: Session, criteria: RunFilter, now: datetime) -> tuple[_Due, list[Condition]]:

@@ -24,18 +24,8 @@ class EventRow(RowType):
     delivered: bool
 
 
-class CountedEvent(RowType):
-    """What counters need of an event."""
-
-    id: int
-    at: datetime
-    object_id: UUID
-    kind: str
-    data: JsonDocument
-
-
 class RunEvent(RowType):
-    """An event with the flow and start of its run; both are None for other events and for runs that are gone."""
+    """An event with the flow and times of its run; they are None for other events and for runs that are gone."""
 
     id: int
     at: datetime
@@ -43,6 +33,8 @@ class RunEvent(RowType):
     data: JsonDocument
     flow_id: UUID | None
     start_time: datetime | None
+    scheduled_time: datetime | None
+    created: datetime | None
 
 
 class NewEvent(TypedDict):
