@@ -173,6 +173,8 @@ class Loaders:
         """Record the keys that the fields of these flows may need."""
         ids = {row.id for row in rows}
         self._flow_ids |= ids
+        for batch in (*self._recent.values(), *self._summaries.values()):
+            batch.want(ids)
         self.project.want({row.project_id for row in rows})
         self.newest_version.want(ids)
         self.schedules.want(ids)

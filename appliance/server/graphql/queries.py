@@ -145,14 +145,10 @@ class Query(
         context, runs = info.context, run_filter(filter or FlowRunFilter())
         order = NEWEST_FIRST if sort is None else sort.value
         chosen = run_lists.RunList(context.session(), runs, context.now, order)
-        page, count = chosen.page(pages.size(first), after), chosen.count()
+        page = chosen.page(pages.size(first), after)
         context.loaders.see_runs(page.rows)
-        return FlowRunPage(
-            items=[flow_types.flow_run(row) for row in context.whole(page.rows)],
-            next=page.next,
-            total=count.total,
-            total_capped=count.capped,
-        )
+        items = [flow_types.flow_run(row) for row in context.whole(page.rows)]
+        return FlowRunPage(runs=chosen, items=items, next=page.next)
 
     @root_field(Permission.READ)
     def flow_run(self, info: Info, id: UUID) -> FlowRun | None:

@@ -8,7 +8,7 @@ runs, since each is read.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -39,9 +39,8 @@ from sqlalchemy.orm import Session
 from appliance.protocol.run_filter import NEWEST_FIRST, RunFilter, RunSort
 from appliance.server.db.conditions import RETRIED, has_type
 from appliance.server.db.prepared import Prepared
-from appliance.server.db.reads import readable, run_filter_names, run_filters, run_names
+from appliance.server.db.reads import flow_runs, readable, run_filter_names, run_filters, run_names
 from appliance.server.db.reads.among import among
-from appliance.server.db.reads.flow_runs import LIST_COLUMNS
 from appliance.server.db.reads.pages import RowPage, contains, encode, sorted_key, time_and_id
 from appliance.server.db.reads.run_filters import Condition
 from appliance.server.db.rows.flow_runs import FlowRunRow
@@ -175,9 +174,11 @@ class _List:
             return self.order.of(query.where(*_unindexed(self.rest))).limit(most).subquery()
         return self._together(session, self.order.ids.where(*self._span, *self.rest).limit(most), ends)
 
-    def some(self, session: Session, ends: Sequence[_Place | None], most: int) -> FromClause:
-        """Any of them: without ids and an order, only the index is read."""
+    def some(self, session: Session, ends: Sequence[_Place | None], most: int, beyond: int = 0) -> FromClause:
+        """Any of them, or those beyond so many of one part: without ids and an order, only the index is read."""
         query = select(self.order.time).where(*self._span, *self.rest).limit(most)
+        if beyond:
+            query = query.offset(beyond)
         if self._is_one_list(session) and not any(ends):
             return query.where(_run.c.flow_id.in_(self.flows)).subquery()
         return self._together(session, query, ends)
@@ -270,11 +271,9 @@ class RunList:
         def newest(most: int) -> Select[Any]:
             # beyond what is reached, another part may have runs that were not examined
             ids = chosen.newest(self._session, [reached] * len(ends), most)
-            if len(chosen.parts) > 1:  # only the rows of the page are read in full
-                ids = order.of(select(ids), ids).limit(most).subquery()
-            return order.of(select(*LIST_COLUMNS).join(ids, ids.c.id == _run.c.id))
+            return order.of(select(ids), ids).limit(most)
 
-        rows = cast(Sequence[FlowRunRow], readable.first(self._session, newest, limit + 1))
+        rows = self._rows(newest, limit + 1)
         if len(rows) > limit:
             last = rows[limit - 1]
             return RowPage(rows[:limit], order.cursor((getattr(last, order.time.name), last.id)))
@@ -284,15 +283,36 @@ class RunList:
             run_filter_names.check_what_no_run_has(self._session, self._criteria)
         return RowPage(rows, None if reached is None else order.cursor(reached))
 
+    def _rows(self, newest: Callable[[int], Select[Any]], limit: int) -> list[FlowRunRow]:
+        """The first rows of which a statement has the ids, and more where some are damaged. Read by id, a row takes a third of the time."""
+        most = limit
+        while True:
+            ids = [row.id for row in readable.first(self._session, newest, most)]
+            rows = {row.id: row for row in flow_runs.by_ids(self._session, ids)}
+            if len(rows) == len(ids) or len(rows) >= limit or len(ids) < most:
+                return [rows[run] for run in ids if run in rows][:limit]
+            most = limit + 2 * (len(ids) - len(rows))
+
     def count(self) -> Count:
         """How many runs there are, up to the cap and within each part's window."""
         if self._count is None:
-            runs = select(self._list.some(self._session, self._ends, COUNT_CAP + 1)).limit(COUNT_CAP + 1)
-            number = select(func.count()).select_from(runs.subquery())
-            total: int = self._session.connection().execute(number).scalar_one()
-            capped = total > COUNT_CAP or any(end is not None for end in self._ends)
-            self._count = Count(min(total, COUNT_CAP), capped)
+            self._count = Count(COUNT_CAP, True) if self._is_long() else self._counted()
         return self._count
+
+    def _is_long(self) -> bool:
+        """Whether a range of an index goes on beyond the cap: to step over its entries takes a third of counting them."""
+        if self._list.rest or len(self._list.parts) > 1:
+            return False
+        beyond = select(self._list.some(self._session, self._ends, 1, COUNT_CAP))
+        return self._session.connection().execute(beyond).first() is not None
+
+    def _counted(self) -> Count:
+        runs = self._list.some(self._session, self._ends, COUNT_CAP + 1)
+        if len(self._list.parts) > 1:
+            runs = select(runs).limit(COUNT_CAP + 1).subquery()
+        total: int = self._session.connection().execute(select(func.count()).select_from(runs)).scalar_one()
+        capped = total > COUNT_CAP or any(end is not None for end in self._ends)
+        return Count(min(total, COUNT_CAP), capped)
 
     @cached_property
     def _ends(self) -> list[_Place | None]:
@@ -394,12 +414,13 @@ def _few(session: Session, criteria: RunFilter, now: datetime, order: _Order) ->
 def _shown(session: Session, criteria: RunFilter, now: datetime) -> tuple[_Due, list[Condition]]:
     """The due times of runs that may be in the list, and what leaves out those planned for later. There are many of these: beyond the last run
     that is due later and yet shown, they aren't looked at."""
-    if not run_filters.hides_future(criteria):
+    hides = run_filters.hides_future(criteria)
+    if not hides and (criteria.include_future or criteria.state_names or SCHEDULED in criteria.state_types):
         return _Due(criteria.since, criteria.until), []
     [(last,)] = _LAST_SHOWN.all(session, {"now": now})
     end = (last or now) + timedelta(microseconds=1)
     due = _Due(criteria.since, end if criteria.until is None else min(end, criteria.until))
-    return due, [] if last is None else [run_filters.default_condition(now)]
+    return due, [run_filters.default_condition(now)] if hides and last is not None else []
 
 
 def _unindexed(conditions: Sequence[Condition]) -> list[Condition]:

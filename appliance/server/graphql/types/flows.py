@@ -15,6 +15,7 @@ from appliance.protocol.states import TERMINAL
 from appliance.server.actions import warnings
 from appliance.server.db.reads import attempt_usage, states
 from appliance.server.db.reads import flows as read_flows
+from appliance.server.db.reads.run_lists import RunList
 from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.db.reads.waiting import run_facts
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
@@ -240,10 +241,17 @@ class FlowRun:
 
 @strawberry.type
 class FlowRunPage:
+    runs: strawberry.Private[RunList]
     items: list[FlowRun]
     next: str | None
-    total: int
-    total_capped: bool
+
+    @strawberry.field
+    def total(self) -> int:
+        return self.runs.count().total
+
+    @strawberry.field
+    def total_capped(self) -> bool:
+        return self.runs.count().capped
 
 
 def flow_run(row: FlowRunRow) -> FlowRun:
