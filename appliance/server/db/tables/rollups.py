@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import Index
 from sqlmodel import Field, SQLModel
 
 from appliance.server.db.tables.columns import Id, OneOf, Time, Whole
@@ -13,9 +14,12 @@ from appliance.server.domain.transitions import TYPES
 
 class RunRollup(SQLModel, table=True):
     __tablename__ = "run_rollup"
+    __table_args__ = (
+        Index("ix_run_rollup_sums", "hour", "state_name", "state_type", "flow_id", "runs", "seconds", "longest"),
+    )
 
     flow_id: UUID = Field(sa_type=Id, primary_key=True, foreign_key="flow.id", ondelete="CASCADE")
-    hour: datetime = Field(primary_key=True, sa_type=Time, index=True)  # the hour in which the run ended
+    hour: datetime = Field(primary_key=True, sa_type=Time)  # the hour in which the run ended
     state_name: str = Field(primary_key=True, max_length=40)
     state_type: str = Field(sa_type=OneOf(*TYPES))
     runs: int = Field(default=0, sa_type=Whole)
