@@ -81,6 +81,24 @@ class ScheduleId(_Reference):
         return UUID(chosen["id"])
 
 
+class KnownFailureId(_Reference):
+    """A known failure, by its id, or by its flow if that has only one."""
+
+    name = "known failure"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        from appliance.client import known_failures
+
+        flow = find_flow(transport, name)
+        known = known_failures.listed(transport, flow["project"])
+        matches = [one for one in known if str(one.flow_id) == flow["id"]]
+        if not matches:
+            raise click.UsageError(
+                f"Flow {flow['project']}/{flow['name']} has no known failure; run `appliance failure list` to list them."
+            )
+        return _only("known failures", name, matches, lambda one: (one.id, f"{one.task_slug}: {one.message}"[:80])).id
+
+
 class LimitId(_Reference):
     """A limit, by its id or the name of what it limits."""
 

@@ -46,6 +46,7 @@ COMMANDS = {
     "project": "appliance.cli.project:project",
     "schedule": "appliance.cli.schedule:schedule",
     "limit": "appliance.cli.limit:limit",
+    "failure": "appliance.cli.failure:failure",
     "secret": "appliance.cli.secret:secret",
     "bundle": "appliance.cli.bundle:bundle",
     "image": "appliance.cli.image:image",

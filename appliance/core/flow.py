@@ -15,7 +15,7 @@ from appliance.core.collections import as_task, holds_task
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
 from appliance.core.flow_checks import check_values, warn_of_unused
-from appliance.core.flow_options import FORMS, warn_of_idle_attribute
+from appliance.core.flow_options import FORMS, OF_EARLIER_RELEASES, warn_of_idle_attribute
 from appliance.core.graph import Graph
 from appliance.core.iterators import Lists
 from appliance.core.own_logger import OwnLogger
@@ -66,6 +66,7 @@ class Flow:
         log_stdout: bool | None = None,
         run_timeout: float | timedelta | None = None,
         secrets: Iterable[Any] | None = None,
+        owner: str | None = None,
         **unknown: Never,
     ) -> None:
         """With `strict_tracking`, in a run that a server tracks, the server has stored that a task is Running before the task's
@@ -73,7 +74,7 @@ class Flow:
         tasks that don't say it themselves; None stands for yes in runs that a server tracks, and for no otherwise. A run that an
         agent started and that has been running for longer than `run_timeout` (seconds or a timedelta) is killed and ends TimedOut,
         even if its process is frozen. `secrets` names those that its tasks read from the server, besides the ones that they declare
-        themselves."""
+        themselves. `owner` is who looks after the flow, as a team or an address, for people to see."""
         refuse_unknown("A flow", unknown, OPTIONS)
         self.name = name
         self.schedule: Schedule | None = schedule  # type: ignore[assignment]  # see __setattr__
@@ -87,6 +88,7 @@ class Flow:
         self.log_stdout: bool | None = log_stdout
         self.run_timeout: float | None = run_timeout  # type: ignore[assignment]  # see __setattr__
         self.secrets: tuple[str, ...] = secrets  # type: ignore[assignment]  # see __setattr__
+        self.owner = owner
         self.graph = Graph()
         self.constants: dict[Task, dict[str, Any]] = {}
         self._reference_tasks: tuple[Task, ...] = ()
@@ -308,9 +310,7 @@ class Flow:
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(
-            {"log_stdout": None, "run_timeout": None, "secrets": ()} | state
-        )  # flows of earlier releases have none
+        self.__dict__.update(OF_EARLIER_RELEASES | state)
         self._lists = Lists(refuse=False)
 
     # --- the graph

@@ -58,6 +58,12 @@ def run_timeout_of(timeout: float | timedelta | None) -> float | None:
     return timeout_of(timeout, "run_timeout", FlowBuildError)
 
 
+def owner_of(owner: Any) -> str | None:
+    if owner is not None and not (isinstance(owner, str) and 0 < len(owner.strip()) <= 200 and owner.isprintable()):
+        raise FlowBuildError('owner must be one line of at most 200 characters, such as owner="data-team".')
+    return owner
+
+
 def terminal_state_handler_of(handler: Any) -> Any:
     if handler is not None and not takes(handler, 3):
         raise TypeError("terminal_state_handler must be a function (flow, state, states of the reference tasks).")
@@ -78,8 +84,11 @@ FORMS: dict[str, Callable[[Any], Any]] = {
     "log_stdout": flag_of("log_stdout"),
     "run_timeout": run_timeout_of,
     "secrets": secrets_of,
+    "owner": owner_of,
 }
 """The attributes of a flow that are options; they are checked whenever they are set."""
+OF_EARLIER_RELEASES = {"log_stdout": None, "run_timeout": None, "secrets": (), "owner": None}
+"""Options that pickled flows of earlier releases don't have."""
 
 
 def warn_of_idle_attribute(name: str) -> None:

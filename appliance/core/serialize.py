@@ -45,13 +45,13 @@ def serialize(flow: Flow) -> dict[str, Any]:
         "run_config": _run_config(flow),
         "sdk_version": VERSION,
         "python_version": platform.python_version(),
-    } | _secrets(flow)
+    } | _said(flow)
 
 
-def _secrets(flow: Flow) -> dict[str, Any]:
-    """The secrets that runs may read from the server; their names, never their values."""
-    names = declared_by(flow)
-    return {"secrets": list(names)} if names else {}
+def _said(flow: Flow) -> dict[str, Any]:
+    """What only some flows say: the names of the secrets that runs may read from the server, and who owns the flow."""
+    said = {"secrets": list(declared_by(flow)), "owner": flow.owner}
+    return {name: value for name, value in said.items() if value}
 
 
 def _run_config(flow: Flow) -> dict[str, Any]:

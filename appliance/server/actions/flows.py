@@ -50,6 +50,7 @@ from appliance.server.domain.sanitize import clean, clean_document
 from appliance.server.errors import ClosedFolder, Conflict, Invalid, Renamed
 from appliance.server.events.outbox import announce
 
+LONGEST_OWNER = 200
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -82,6 +83,7 @@ class FlowDocument(msgspec.Struct):
     run_config: JsonDocument = {}
     sdk_version: str = ""
     secrets: list[str] = []
+    owner: str = ""
 
 
 @keyed("flow.register")
@@ -180,6 +182,7 @@ def _store(
     flow_edits.refuse_if_deleted(session, flow)
     if flow.archived:
         raise Conflict(f"Flow {name!r} is archived; take it out of the archive first, or register under another name.")
+    _set_owner(session, flow, document.owner, actor, now)
     newest = mapped_flows.newest_version(session, flow.id)
     version = _new_version(flow, request, document, _host_labels(session, project_name, request.host), actor, now)
     env_names.refuse_closed(session, project_name, version.storage_type, version.labels, version.run_config)
@@ -201,6 +204,14 @@ def _store(
         is_new=created, active=request.set_schedules_active, actor=actor, now=now, ahead=db.rules.scheduled_runs_ahead,
     )  # fmt: skip
     return _Stored(project_name, flow, version, created, news)
+
+
+def _set_owner(session: Session, flow: Flow, owner: str, actor: Actor, now: datetime) -> None:
+    """A flow whose code names none has no owner."""
+    owner = clean(owner.strip(), LONGEST_OWNER)
+    if owner != flow.owner:
+        flow.owner, flow.updated = owner, now
+        announce(session, "flow", flow.id, "flow.owner", {"owner": owner}, actor, now)
 
 
 def _without_id(news: ScheduleNews) -> ScheduleNews:
@@ -233,6 +244,8 @@ def _parse(document: JsonDocument, most_tasks: int) -> FlowDocument:
         raise Invalid(str(error)) from error
     _check_graph(flow, most_tasks)
     _check_secrets(flow.secrets)
+    if len(flow.owner) > LONGEST_OWNER or not flow.owner.isprintable():
+        raise Invalid(f"The owner of the flow must be one line of at most {LONGEST_OWNER} characters.")
     if len(flow.schedules) > schedule_rows.MOST_PER_FLOW:
         raise Invalid(
             f"The flow has more than {schedule_rows.MOST_PER_FLOW} schedules; merge some of them into one with more times."

@@ -86,6 +86,11 @@ class Sweep:
 
     def _small(self, until: float) -> None:
         self._by_number("schedule_skip", "skips", self.keep.runs_days, 0, until)
+        runs = rules.cutoff(self.keep.runs_days, self.now)
+        if runs is not None:
+            self._work(
+                "known_failures", lambda session, limit: _all(writes.known_failures(session, runs, limit), limit), until
+            )
         events, rollups = rules.cutoff(self.keep.events_days, self.now), rules.cutoff(self.keep.rollups_days, self.now)
         if events is not None:
             self._work("jobs", lambda session, limit: _all(writes.jobs(session, events, limit), limit), until)

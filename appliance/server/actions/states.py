@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, crash
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.state_change import StateChange
-from appliance.server.actions import continuation, quotas
+from appliance.server.actions import continuation, known_failures, quotas
 from appliance.server.auth.identity import Actor
 from appliance.server.db.rows.events import StateNews
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
@@ -201,6 +201,8 @@ def _write(
     crash.point("state.changed")
     states.add(session, [states.row(run.id, version, attempt, change, name) for version, change in numbered])
     _announce(session, [(run.id, version, change) for version, change in numbered], actor, now)
+    if changes:
+        known_failures.follow(session, run, changes[-1], actor, now)
     if stored.rows or stored.log_rows:
         quotas.add(session, run, stored)
 

@@ -172,6 +172,7 @@ def _views(database: Database, session: Session, rows: Sequence[FlowRow]) -> lis
             project=names[row.id][1],
             paused=row.paused,
             archived=row.archived,
+            owner=row.owner,
             created=row.created,
             version=latest[row.id].number if row.id in latest else 0,
             parameters=latest[row.id].parameters if row.id in latest else [],

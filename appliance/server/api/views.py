@@ -57,6 +57,7 @@ class FlowView(Answer, kw_only=True):
     project: str
     paused: bool
     archived: bool
+    owner: str  # a team or an address, as the code says; empty if it names none
     created: datetime
     version: int
     parameters: list[JsonDocument]

@@ -22,7 +22,7 @@ class Permission(StrEnum):
     PAUSE_RUN = "runs:pause"
     RESUME_RUN = "runs:resume"
     RESTART_RUN = "runs:restart"
-    MARK_RUN = "runs:mark"
+    MARK_RUN = "runs:mark"  # set how it ended, or mark why it failed as known
     EDIT_RUN = "runs:edit"  # also starts it now
     DELETE_RUN = "runs:delete"
     BULK = "runs:bulk"  # in addition to the permission for the action itself

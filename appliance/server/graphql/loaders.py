@@ -20,6 +20,7 @@ from appliance.server.db.reads import (
     attempt_usage,
     flow_runs,
     flows,
+    known_failures,
     logs,
     projects,
     run_configs,
@@ -31,11 +32,13 @@ from appliance.server.db.reads import (
 from appliance.server.db.rows.agents import AgentHolding, AgentRow
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunStart, RunSummary
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
+from appliance.server.db.rows.known_failures import KnownFailureRow
 from appliance.server.db.rows.projects import ProjectRow
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.rows.task_runs import FailedTaskRun, TaskStateRow
 from appliance.server.db.rows.usage import Stored
 from appliance.server.domain.attempt_usage import AttemptUsage
+from appliance.server.domain.failures import is_known_at
 from appliance.server.domain.waiting import WAITING, Situation
 from appliance.server.errors import DamagedRow
 
@@ -123,6 +126,7 @@ class Loaders:
         self.failures: Batch[UUID, FailedTaskRun] = Batch(lambda ids: task_runs.first_failures(session(), ids))
         self.first_error: Batch[UUID, int] = Batch(lambda ids: logs.first_errors(session(), ids))
         self.last_success: Batch[UUID, datetime] = Batch(lambda ids: flow_runs.last_successes(session(), ids))
+        self.known_failures: Batch[UUID, dict[tuple[str, str], KnownFailureRow]] = Batch(self._known_failures)
         self.run_start: Batch[UUID, RunStart] = Batch(lambda ids: run_configs.starts(session(), ids))
         self.attempt_usage: Batch[UUID, list[AttemptUsage]] = Batch(
             lambda ids: attempt_usage.of_attempts(session(), ids)
@@ -157,7 +161,9 @@ class Loaders:
         """Record the keys that the fields of these runs may need."""
         ids = {row.id for row in rows}
         self.flow.want({row.flow_id for row in rows})
-        self.last_success.want({row.flow_id for row in rows if row.state_type == "FAILED"})
+        failing = {row.flow_id for row in rows if row.state_type == "FAILED"}
+        self.last_success.want(failing)
+        self.known_failures.want(failing)
         self.version.want({row.flow_version_id for row in rows})
         self.agent.want({row.agent_id for row in rows if row.agent_id is not None})
         self.task_counts.want(ids)
@@ -207,6 +213,14 @@ class Loaders:
         rows = flow_runs.next_of_flows(self._session(), ids, self._now)
         self.see_runs(rows)
         return {row.flow_id: row for row in rows}
+
+    def _known_failures(self, flow_ids: Collection[UUID]) -> dict[UUID, dict[tuple[str, str], KnownFailureRow]]:
+        """What is known of each flow now, by task and fingerprint."""
+        known: dict[UUID, dict[tuple[str, str], KnownFailureRow]] = {}
+        for row in known_failures.open_of_flows(self._session(), flow_ids):
+            if is_known_at(row.until, self._now):
+                known.setdefault(row.flow_id, {})[row.task_slug, row.fingerprint] = row
+        return known
 
     def _recent_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[FlowRunRow]]:
         runs = flow_runs.recent_of_flows(self._session(), ids, number, self._now)

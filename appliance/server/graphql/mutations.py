@@ -20,6 +20,7 @@ from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_mutation
 from appliance.server.graphql.jobs import JobMutations
 from appliance.server.graphql.kept import KeptMutations
+from appliance.server.graphql.known_failures import KnownFailureMutations
 from appliance.server.graphql.life_cycle import LifeCycleMutations
 from appliance.server.graphql.messages import message
 from appliance.server.graphql.queries import one_flow_run
@@ -62,6 +63,7 @@ class Mutation(
     ScheduleMutations,
     ConcurrencyMutations,
     SecretMutations,
+    KnownFailureMutations,
     KeptMutations,
     SystemMutations,
     AgentMutations,

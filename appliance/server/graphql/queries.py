@@ -41,6 +41,7 @@ from appliance.server.graphql.fields import root_field
 from appliance.server.graphql.filters import run_filter, search_text, state_types
 from appliance.server.graphql.jobs import JobQueries
 from appliance.server.graphql.kept import KeptQueries
+from appliance.server.graphql.known_failures import KnownFailureQueries
 from appliance.server.graphql.life_cycle import LifeCycleQueries
 from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.schedules import ScheduleQueries
@@ -75,6 +76,7 @@ class Query(
     ScheduleQueries,
     ConcurrencyQueries,
     SecretQueries,
+    KnownFailureQueries,
     KeptQueries,
     SystemQueries,
     AgentQueries,

@@ -35,6 +35,7 @@ class LockedRun(RowType):
     end_time: datetime | None
     times_resurrected: int
     scheduled_time: datetime
+    has_known_failures: bool
 
 
 class AttemptRun(LockedRun):

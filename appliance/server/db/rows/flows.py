@@ -70,6 +70,7 @@ class FlowRow(RowType):
     settings: JsonDocument
     paused: bool
     archived: bool
+    owner: str
     created: datetime
     updated: datetime
 

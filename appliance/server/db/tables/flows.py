@@ -48,6 +48,7 @@ class Flow(SQLModel, table=True):
     settings: JsonDocument = Field(default_factory=dict, sa_type=Json(JsonDocument, _Settings))
     paused: bool = False
     archived: bool = False
+    owner: str = Field(default="", max_length=200, sa_column_kwargs={"server_default": ""})  # as the code says
     created: datetime = Field(sa_type=Time)
     updated: datetime = Field(sa_type=Time)
 

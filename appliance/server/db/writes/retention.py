@@ -28,6 +28,7 @@ _key = metadata.tables["request_key"]
 _removed_run = metadata.tables["removed_run"]
 _token = metadata.tables["api_token"]
 _agent = metadata.tables["agent"]
+_known = metadata.tables["known_failure"]
 _CHUNK = 500
 RUNS_AT_ONCE = 50
 
@@ -122,6 +123,12 @@ def removed_runs(session: Session, before: datetime, limit: int) -> int:
     """Forget runs that were deleted before a time."""
     old = select(_removed_run.c.id).where(_removed_run.c.at < before).limit(limit)
     return _removed(session, delete(_removed_run).where(_removed_run.c.id.in_(old)))
+
+
+def known_failures(session: Session, before: datetime, limit: int) -> int:
+    """Forget known failures that were resolved before a time."""
+    old = select(_known.c.id).where(_known.c.resolved_at < before).limit(limit)
+    return _removed(session, delete(_known).where(_known.c.id.in_(old)))
 
 
 def tokens(session: Session, before: datetime, limit: int) -> int:

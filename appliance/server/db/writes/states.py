@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ClauseElement, bindparam, func, select, update
+from sqlalchemy import ClauseElement, bindparam, exists, func, select, update
 from sqlalchemy.orm import Session
 
 from appliance.protocol.state_change import StateChange
@@ -16,11 +16,13 @@ from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.rows.states import NewState
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
+from appliance.server.db.tables.known_failures import KnownFailure
 from appliance.server.db.tables.states import FlowRunState
 from appliance.server.domain.quotas import Stored
 
 runs = table(FlowRun)
 _history = table(FlowRunState)
+_known = table(KnownFailure)
 _insert = BulkInsert(_history)
 FACTS = (
     runs.c.id,
@@ -41,6 +43,7 @@ FACTS = (
     runs.c.end_time,
     runs.c.times_resurrected,
     runs.c.scheduled_time,
+    exists().where(_known.c.flow_id == runs.c.flow_id, _known.c.resolved_at.is_(None)).label("has_known_failures"),
 )
 COUNTED = (runs.c.stored_rows, runs.c.stored_bytes, runs.c.log_rows, runs.c.log_bytes)
 _LOCKED = Prepared(select(*FACTS).where(runs.c.id == bindparam("run")).with_for_update(key_share=True))

@@ -10,8 +10,10 @@ import strawberry
 from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
 from appliance.server.db.rows.task_runs import TaskRunRow
+from appliance.server.domain.failures import failure_of, is_own_cause
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.scalars import JSON, BigInt
+from appliance.server.graphql.types.known_failures import KnownFailure, known_failure
 
 
 @strawberry.type
@@ -64,6 +66,10 @@ class Cause:
     signal: str | None
     tail: list[str]
     last_success: datetime | None
+    fingerprint: str = strawberry.field(
+        description="The same for all failures of the flow in this task whose messages differ only in numbers and ids."
+    )
+    known: KnownFailure | None = strawberry.field(description="Who has marked it as known, and until when.")
     first_error_log_id: BigInt | None
 
 
@@ -101,13 +107,15 @@ def cause_of(row: FlowRunRow, info: Info) -> Cause:
     loaders = info.context.loaders
     data = row.state_data or {}
     recorded = loaders.task_counts.load(row.id) or Recorded()
-    task = None if row.state_name == "Crashed" else loaders.failures.load(row.id)
+    task = None if is_own_cause(row.state_name) else loaders.failures.load(row.id)
+    failure = failure_of(row.state_message, task)
+    known = (loaders.known_failures.load(row.flow_id) or {}).get((failure.task_slug, failure.fingerprint))
     first_error = loaders.first_error.load(row.id)
     code, tail = data.get("exit_code"), data.get("tail")
     return Cause(
         task_slug=None if task is None else task.task_slug,
         map_index=None if task is None or task.map_index < 0 else task.map_index,
-        message=row.state_message if task is None else task.state_message,
+        message=failure.message,
         location=(data if task is None else task.state_data or {}).get("location"),
         attempts=row.attempt if task is None else max(1, task.run_count),
         not_run=recorded.not_run,
@@ -116,6 +124,8 @@ def cause_of(row: FlowRunRow, info: Info) -> Cause:
         signal=data.get("signal"),
         tail=[str(line) for line in tail] if isinstance(tail, list) else [],
         last_success=loaders.last_success.load(row.flow_id),
+        fingerprint=failure.fingerprint,
+        known=None if known is None else known_failure(known, info.context.now),
         first_error_log_id=None if first_error is None else BigInt(first_error),
     )
 

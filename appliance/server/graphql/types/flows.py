@@ -64,6 +64,7 @@ class Flow:
     paused: bool
     archived: bool
     created: datetime
+    owner: str = strawberry.field(description="A team or an address, as the code says. Empty if it names none.")
 
     @strawberry.field
     def project(self, info: Info) -> Project:
@@ -281,4 +282,12 @@ def brief_runs(rows: Sequence[RunSummary]) -> list[FlowRun]:
 
 
 def flow(row: FlowRow) -> Flow:
-    return Flow(row=row, id=row.id, name=row.name, paused=row.paused, archived=row.archived, created=row.created)
+    return Flow(
+        row=row,
+        id=row.id,
+        name=row.name,
+        paused=row.paused,
+        archived=row.archived,
+        created=row.created,
+        owner=row.owner,
+    )
