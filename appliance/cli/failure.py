@@ -11,7 +11,7 @@ import click
 from appliance.cli import zone
 from appliance.cli.connection import connect
 from appliance.cli.identifiers import KnownFailureId, RunId
-from appliance.cli.options import key_option
+from appliance.cli.options import key_option, reason_option
 from appliance.cli.output import as_json, echo, print_json, print_table
 from appliance.cli.values import AwareTime
 from appliance.kit import clock
@@ -76,7 +76,7 @@ def list_failures(project: str | None, resolved: bool, json_output: bool) -> Non
     type=Until(),
     help="Until when it is known at most: a time, or tomorrow or a weekday for 8 in the morning [until the flow succeeds].",
 )
-@click.option("--reason", default="", help="Why it needs no attention, for others to see.")
+@reason_option("beside the failure in the inbox")
 @key_option
 @as_json
 def mark(run_id: UUID, until: datetime | None, reason: str, json_output: bool) -> None:

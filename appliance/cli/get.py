@@ -85,13 +85,18 @@ def get_flows(project: str | None, text: str | None, archived: bool, limit: int,
     if json_output:
         print_json(page)
         return
-    rows = ((f["project"], f["name"], f.get("version"), f["id"], "paused" if f.get("paused") else "") for f in page)
+    rows = (
+        (f["project"], f["name"], f.get("version"), f.get("owner"), f["id"], "paused" if f.get("paused") else "")
+        for f in page
+    )
     empty = (
         "No flows are in the archive."
         if archived
         else "No flows are registered; register some with `appliance register`."
     )
-    print_table(("PROJECT", "FLOW", "VERSION", "ID", ""), rows, "No flows match." if project or text else empty)
+    print_table(
+        ("PROJECT", "FLOW", "VERSION", "OWNER", "ID", ""), rows, "No flows match." if project or text else empty
+    )
 
 
 @get.command("versions")

@@ -19,7 +19,7 @@ class MarkFailure(Message, kw_only=True):
 
 class KnownFailureView(Answer, kw_only=True):
     """A known failure. All failures of the flow in this task have the same `fingerprint` if their messages differ only in numbers and ids. An
-    empty `task_slug` is for runs that failed by themselves. `expired`: it was known until a time that has passed, so that it counts again."""
+    empty `task_slug` means that no task of the run is the cause. `expired`: it was known until a time that has passed, so that it counts again."""
 
     id: UUID
     project: str

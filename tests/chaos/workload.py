@@ -5,6 +5,7 @@ Whoever runs it again after a crash sends everything once more, as clients do: u
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ from appliance.protocol.bundles import AskBundle, PutBundle
 from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun, RestartFlowRun
 from appliance.protocol.flows import SetFlowDefaults
 from appliance.protocol.jobs import Bulk
+from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.run_protocol import AskSlots, Begin
 from appliance.protocol.verbs import VERBS
@@ -30,6 +32,7 @@ from appliance.server.actions import (
     hold,
     jobs,
     kept_results,
+    known_failures,
     late,
     leases,
     maintenance,
@@ -167,8 +170,15 @@ class Workload:
             self.carry_out(work, "FAILED" if work.flow_run_id == run else "SUCCESS")
         if self.state_of(run) != "FAILED":
             return  # a second script, and the first one came further
+        self.know(run)
         restart_run(self.db, ALICE, run, RestartFlowRun(idempotency_key="restart"))
         self.journal.acknowledged("change", run, "restart")
+
+    def know(self, run: UUID) -> None:
+        """Why it failed is known, then not any more, and then again, until it succeeds."""
+        known = known_failures.mark(self.db, ALICE, MarkFailure(flow_run_id=run, idempotency_key="known"))
+        known_failures.unmark(self.db, replace(ALICE, key="unknown"), known)
+        known_failures.mark(self.db, ALICE, MarkFailure(flow_run_id=run, idempotency_key="known again"))
 
     def go_silent(self) -> None:
         """Of three that are taken, one begins and one's process dies under the agent's eyes; of the others nothing is heard again."""

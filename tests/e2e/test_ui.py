@@ -434,6 +434,7 @@ def test_every_page_is_accessible(
         f"/flows/{flow}": "Recent runs",
         f"/flows/{flow}/run": "As a command",
         "/runs?q=nothing-has-this-name": "Show all runs",
+        "/inbox": "No known failures",
     }
     for path, shown in pages.items():
         page.goto(site.url + path)
@@ -470,6 +471,31 @@ def test_home_says_what_failed_and_why_without_a_click(
     accessible(page)
     page.keyboard.press("Escape")
     expect(page.get_by_role("navigation")).to_be_visible()
+    context.close()
+
+
+def test_a_known_failure_leaves_home_in_two_clicks_and_returns_from_the_inbox(
+    browser: Browser, site: Appliance, signed_in: str, runs: Runs
+) -> None:
+    context = context_of(browser, site, signed_in)
+    page = context.new_page()
+    page.goto(site.url)
+    needs = page.get_by_role("region", name="Needs you")
+    cause = needs.get_by_role("listitem").filter(has_text="HTTP 503")
+    cause.get_by_role("button", name="Mark the failure of orders as known").click()
+    dialog = page.get_by_role("alertdialog")
+    expect(dialog.get_by_role("radio", name="At most until Monday 08:00")).to_be_checked()
+    accessible(page)
+    dialog.get_by_role("button", name="Mark as known").click()
+    expect(cause).to_have_count(0)
+    needs.get_by_role("link", name="1 known failure").click()
+    row = page.get_by_role("row", name=re.compile("orders.*HTTP 503"))
+    expect(row).to_contain_text("08:00")
+    accessible(page)
+    row.get_by_role("button", name="Not known any more").click()
+    expect(page.get_by_text("No known failures.")).to_be_visible()
+    page.goto(site.url)
+    expect(cause).to_be_visible()
     context.close()
 
 

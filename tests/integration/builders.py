@@ -37,8 +37,10 @@ def document(
     parameters: list[dict[str, Any]] | None = None,
     labels: list[str] | None = None,
     secrets: list[str] | None = None,
+    owner: str = "",
 ) -> dict[str, Any]:
-    return ({"secrets": secrets} if secrets else {}) | {
+    said = {"secrets": secrets, "owner": owner}
+    return {name: value for name, value in said.items() if value} | {
         "name": "etl",
         "tasks": [
             {"slug": "extract-1", "name": "extract", "tags": ["db"], "mapped": False},

@@ -10,6 +10,7 @@ from uuid import UUID
 from appliance.kit import clock, ids
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import Bulk
+from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import Login, SetPassword
@@ -19,6 +20,7 @@ from appliance.server.actions import (
     concurrency,
     hold,
     jobs,
+    known_failures,
     maintenance,
     passwords,
     schedules,
@@ -93,6 +95,10 @@ def limit(site: Site) -> UUID:
 def secret(site: Site) -> UUID:
     request = PutSecret(project="demo", name="OLD", secret_value="a value")
     return secrets.put(site.database, ALICE, SecretKeys(site.settings.secrets_key_path), request)
+
+
+def known_failure(site: Site) -> UUID:
+    return known_failures.mark(site.database, ALICE, MarkFailure(flow_run_id=ended(site)))
 
 
 def kept_result(site: Site) -> UUID:
@@ -195,6 +201,8 @@ REST: dict[str, Rest] = {
     "PUT /secrets": lambda _site: ("/secrets", {"project": "demo", "name": "TOKEN", "value": "a value"}),
     "DELETE /results/{result_id}": lambda site: (f"/results/{kept_result(site)}", None),
     "DELETE /secrets/{secret_id}": lambda site: (f"/secrets/{secret(site)}", None),
+    "POST /known-failures": lambda site: ("/known-failures", {"flow_run_id": str(ended(site))}),
+    "DELETE /known-failures/{known_failure_id}": lambda site: (f"/known-failures/{known_failure(site)}", None),
     "POST /bulk": lambda site: ("/bulk", {"action": "edit", "ids": [str(planned(site))], "priority": 3}),
     "POST /backfills": lambda site: ("/backfills", backfill(site)),
     "POST /jobs/{job_id}/cancel": lambda site: (f"/jobs/{job(site)}/cancel", {}),
@@ -287,6 +295,8 @@ GRAPHQL: dict[str, Variables] = {
     "removeConcurrencyLimit": one(limit, "concurrencyLimitId"),
     "setSecret": lambda _site: {"project": "demo", "name": "TOKEN", "value": "a value"},
     "deleteSecret": one(secret, "secretId"),
+    "markFailure": one(ended),
+    "unmarkFailure": one(known_failure, "knownFailureId"),
     "deleteKeptResult": one(kept_result, "resultId"),
     "bulkFlowRuns": lambda site: {"action": "EDIT", "ids": [str(planned(site))], "priority": 3},
     "backfill": range_of,

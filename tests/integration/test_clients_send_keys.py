@@ -22,6 +22,7 @@ from appliance.client import (
     flow_runs,
     flows,
     jobs,
+    known_failures,
     maintenance,
     projects,
     results,
@@ -34,6 +35,7 @@ from appliance.config import Settings
 from appliance.protocol.flow_runs import CreateFlowRun, EditFlowRun
 from appliance.protocol.flows import Registration, SetFlowDefaults
 from appliance.protocol.jobs import Bulk
+from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken, RotateToken
@@ -56,6 +58,7 @@ MODULES = (
     projects,
     results,
     schedules,
+    known_failures,
     secrets,
     system,
 )
@@ -151,6 +154,8 @@ CHANGES: dict[str, Change] = {
     "concurrency.put": lambda to, _site: concurrency.put(to, "label", "gpu", 3),
     "concurrency.delete": lambda to, site: concurrency.delete(to, make.limit(site)),
     "results.remove": lambda to, site: results.remove(to, make.kept_result(site)),
+    "known_failures.mark": lambda to, site: known_failures.mark(to, MarkFailure(flow_run_id=make.ended(site))),
+    "known_failures.unmark": lambda to, site: known_failures.unmark(to, make.known_failure(site)),
     "secrets.put": lambda to, _site: secrets.put(to, PutSecret(project="demo", name="TOKEN", secret_value="a value")),
     "secrets.delete": lambda to, site: secrets.delete(to, make.secret(site)),
     "flow_runs.create": lambda to, site: flow_runs.create(to, CreateFlowRun(flow_id=make.flow(site))),
@@ -239,6 +244,8 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "limit set": lambda _site: ["label", "gpu", "3"],
     "limit timeout": lambda site: [str(make.flow(site)), "2h"],
     "limit remove": lambda site: [str(make.limit(site))],
+    "failure mark": lambda site: [str(make.ended(site))],
+    "failure unmark": lambda site: [str(make.known_failure(site))],
     "secret set": lambda _site: ["TOKEN", "--project", "demo", "--from-file", "password"],
     "secret delete": lambda site: [*filter(None, [make.secret(site) and "OLD"]), "--project", "demo", "--yes"],
     "result delete": lambda site: [str(make.kept_result(site)), "--yes"],
@@ -289,6 +296,7 @@ CHANGE_NOTHING = {
         "user sessions",
         "limit list",
         "secret list",
+        "failure list",
         "result list",
         "maintenance show",
         "disk show",

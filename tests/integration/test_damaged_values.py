@@ -45,7 +45,7 @@ WRONG: dict[type, list[Any]] = {
 }
 LISTS = (
     "/api/v1/flows", "/api/v1/flow-runs?include_future=true", "/api/v1/schedules", "/api/v1/agents", "/api/v1/jobs", "/api/v1/users",
-    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/api/v1/bundles", "/api/v1/results", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
+    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/api/v1/bundles", "/api/v1/results", "/api/v1/known-failures", "/api/v1/known-failures?resolved=true", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
 )  # fmt: skip
 OF_RUN = ("states", "task-runs", "logs")
 QUERY = """query ($run: UUID!) {
@@ -129,6 +129,9 @@ def _fill(db: Database) -> None:
                         "seconds": 1.0, "longest": 1.0}),
         ("schedule_skip", {"schedule_id": newest["schedule"], "version": 1, "first": _OLD, "last": _OLD, "count": 1,
                            "code": "catch_up", "reason": "", "at": _OLD}),
+        *(("known_failure", {"id": id, "flow_id": flow, "task_slug": slug, "fingerprint": "f", "message": "m", "reason": "r",
+                             "until": _OLD, "marked_by": "alice", "marked_at": _OLD, "last_run_id": run, "last_seen": _OLD})
+          for id, slug in ((flow, "extract-1"), (run, "load-1"))),
         ("task_slot", {"limit_id": newest["concurrency_limit"], **of_run, "at": _OLD}),
         *(("setting", {"name": name, "value": value, "updated": _OLD}) for name, value in SETTINGS.items()),
     ]  # fmt: skip
@@ -146,6 +149,7 @@ def _fill(db: Database) -> None:
             ("agent", "storages", "[]"), ("agent", "problems", "[]"), ("agent", "provided", "{}"),
             ("flow_run", "overrides", "{}"), ("flow_run", "attempt_usage", "[]"), ("schedule", "run_config", "{}"),
             ("flow_run", "state_data", "{}"), ("flow_run", "parent_flow_run_id", run), ("flow_run_state", "data", "{}"),
+            ("known_failure", "resolved_at", time), ("known_failure", "resolved_by_run", run),
             ("task_run", "state_data", "{}"), ("task_run", "end_time", time), ("task_run_state", "data", "{}"),
         ):  # fmt: skip
             place = "" if table.endswith("_state") else f" where id = (select id from {table} order by id desc limit 1)"

@@ -27,9 +27,19 @@ from appliance.config import Settings
 from appliance.kit import clock as kit_clock
 from appliance.protocol.agents import AgentReport, Exited
 from appliance.protocol.bundles import AskBundle, PutBundle, TakeBundle
+from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.results import AskKeptResult, AskResult
 from appliance.protocol.secrets import AskSecret, PutSecret
-from appliance.server.actions import agents, bundles, kept_results, repair, schedules, secret_keys, secrets
+from appliance.server.actions import (
+    agents,
+    bundles,
+    kept_results,
+    known_failures,
+    repair,
+    schedules,
+    secret_keys,
+    secrets,
+)
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.app import create_app
 from appliance.server.auth.secret_keys import SecretKeys
@@ -37,6 +47,7 @@ from appliance.server.db import reads, writes
 from appliance.server.db.reads import pages
 from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.session import Database
+from appliance.server.errors import NotFound
 from appliance.server.services.process import services_of
 from appliance.server.services.scheduler import Scheduler
 from tests.bench import catalogue
@@ -293,6 +304,23 @@ def keep_results(large: Database) -> None:
             assert kept_results.read_as_person(large, request).content == b"y"
 
 
+def know_failures(large: Database) -> None:
+    """A failure is marked as known, happens again, is resolved by a success, and listed; then it can't be unmarked."""
+    for seen in range(3):
+        run, _agent = builders.begun(large, project="failing")
+        end = builders.flow("FAILED", "Failed") if seen < 2 else builders.flow("SUCCESS", "Success")
+        builders.send(large, run, 1, end)
+        if seen < 2:
+            known = known_failures.mark(large, builders.ALICE, MarkFailure(flow_run_id=run))
+    with large.read() as session:
+        assert reads.known_failures.one(session, known) is not None
+        first = reads.known_failures.page(session, 1, None, "failing", resolved=True)
+        assert [row.id for row in first.rows] == [known]
+        assert reads.known_failures.page(session, 1, pages.encode(known)).rows == []
+    with pytest.raises(NotFound):
+        known_failures.unmark(large, builders.ALICE, known)
+
+
 def test_every_statement(large: Database, tmp_path: Path) -> None:
     headers = {"Authorization": f"Bearer {add_token(large, 'bench')}"}
     with large.read() as session:
@@ -301,6 +329,7 @@ def test_every_statement(large: Database, tmp_path: Path) -> None:
         keep_secrets(large, tmp_path)
         keep_bundles(large)
         keep_results(large)
+        know_failures(large)
         ask_for_everything(large, headers, asks)
         write_much(large)
         do_all_rounds(large)

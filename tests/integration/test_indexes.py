@@ -59,5 +59,7 @@ def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session]
         }
     database.dispose()
     steps = [str(row[3]) for row in plan]
-    wanted = index if index.rpartition(" ")[2] in names else "sqlite_autoindex_flow_run"  # SQLite names the indexes of unique keys itself
+    wanted = (
+        index if index.rpartition(" ")[2] in names else "sqlite_autoindex_flow_run"
+    )  # SQLite names the indexes of unique keys itself
     assert any(wanted in step for step in steps), steps

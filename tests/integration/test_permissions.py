@@ -12,7 +12,9 @@ import pytest
 from litestar import Litestar, get
 
 from appliance.kit import ids
+from appliance.protocol.flow_runs import MarkFlowRun
 from appliance.server.actions import concurrency, projects
+from appliance.server.actions.flow_runs.mark import mark_run
 from appliance.server.api.gate import check_every_route, handlers
 from appliance.server.auth.guards import Permission, permissions_of
 from appliance.server.auth.identity import SYSTEM, Actor
@@ -101,6 +103,19 @@ def _of_user(suffix: str = "", body: Any = None) -> Callable[[Site], Target]:
 def _limit(site: Site) -> Target:
     row = concurrency.put(site.database, builders.ALICE, "label", uuid4().hex, 1)
     return f"/api/v1/concurrency-limits/{row.id}", None
+
+
+def _failure(site: Site) -> Target:
+    """A run that a person has marked as Failed."""
+    run = builders.create(site.database, builders.register(site.database, uuid4().hex).flow_id)
+    mark_run(site.database, builders.ALICE, run, MarkFlowRun(state="Failed"))
+    return "/api/v1/known-failures", {"flow_run_id": str(run)}
+
+
+def _known_failure(site: Site) -> Target:
+    path, body = _failure(site)
+    made = site.client.post(path, json=body, headers=site.headers("operator"))
+    return f"/api/v1/known-failures/{made.json()['id']}", None
 
 
 def _secret(site: Site) -> Target:
@@ -242,6 +257,9 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         _fixed("/api/v1/concurrency-limits", {"kind": "label", "name": "etl", "slots": 2}),
     ),
     ("DELETE", "/api/v1/concurrency-limits/{limit_id:uuid}"): (OPERATORS, _limit),
+    ("GET", "/api/v1/known-failures"): (READERS, _fixed("/api/v1/known-failures")),
+    ("POST", "/api/v1/known-failures"): (OPERATORS, _failure),
+    ("DELETE", "/api/v1/known-failures/{known_failure_id:uuid}"): (OPERATORS, _known_failure),
     ("GET", "/api/v1/secrets"): (OPERATORS, _fixed("/api/v1/secrets")),
     ("PUT", "/api/v1/secrets"): (
         OPERATORS,
@@ -443,6 +461,8 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "setRunTimeout": Permission.EDIT_LIMIT,
         "setFlowDefaults": Permission.EDIT_FLOW,
         "removeConcurrencyLimit": Permission.EDIT_LIMIT,
+        "markFailure": Permission.MARK_RUN,
+        "unmarkFailure": Permission.MARK_RUN,
         "setSecret": Permission.EDIT_SECRET,
         "deleteSecret": Permission.EDIT_SECRET,
         "deleteKeptResult": Permission.MANAGE_RESULTS,

@@ -451,6 +451,7 @@ FLOW: dict[str, Callable[[Path], bool]] = {
     "schedule": lambda _: registered(_flow(schedule=CronClock("0 6 * * *"))).document["schedules"] != [],
     "executor": lambda _: _threads(),
     "run_config": lambda _: registered(_flow(run_config=LocalRun(labels=["big"]))).labels == ["big"],
+    "owner": lambda _: registered(_flow(owner="data-team")).document["owner"] == "data-team",
     "secrets": lambda _: registered(_flow(secrets=["A"])).document["secrets"] == ["A"],
     "run_timeout": lambda _: registered(_flow(run_timeout=60)).document["run_config"]["run_timeout"] == 60,
     "storage": lambda _: registration(_flow(storage=STORAGE), "p").storage == STORAGE.describe(),

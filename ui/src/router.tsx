@@ -14,6 +14,7 @@ import { flowQuery, flowsQuery } from "./api/flows";
 import { homeQuery } from "./api/home";
 import { jobQuery, jobsQuery } from "./api/jobs";
 import { bundlesQuery, keptResultsQuery, keptTotalsQuery } from "./api/kept";
+import { knownFailuresQuery } from "./api/known-failures";
 import { projectsQuery } from "./api/life-cycle";
 import { limitsQuery } from "./api/limits";
 import { logSearchQuery } from "./api/logs";
@@ -218,6 +219,15 @@ const secrets = createRoute({
   component: lazyRouteComponent(() => import("./pages/secrets"), "SecretsPage"),
 });
 
+const inbox = createRoute({
+  getParentRoute: () => app,
+  path: "/inbox",
+  loader: ({ context }) => {
+    void context.queries.prefetchQuery(knownFailuresQuery);
+  },
+  component: lazyRouteComponent(() => import("./pages/inbox"), "InboxPage"),
+});
+
 const jobs = createRoute({
   getParentRoute: () => app,
   path: "/jobs",
@@ -303,6 +313,7 @@ const tree = root.addChildren([
     agent,
     limits,
     secrets,
+    inbox,
     jobs,
     job,
     people,

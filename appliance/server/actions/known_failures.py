@@ -19,9 +19,16 @@ from appliance.server.db.rows.known_failures import MarkedColumns
 from appliance.server.db.session import Database
 from appliance.server.db.writes import flows
 from appliance.server.db.writes import known_failures as writes
-from appliance.server.domain.failures import MOST_KNOWN, Failure, failure_of, is_known_at, is_own_cause
+from appliance.server.domain.failures import (
+    MOST_KNOWN,
+    Failure,
+    failure_of,
+    has_failed,
+    is_known_at,
+    is_own_cause,
+    resolves,
+)
 from appliance.server.domain.sanitize import clean
-from appliance.server.domain.transitions import FAILED, SUCCESS
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce, announce_all
 
@@ -33,16 +40,15 @@ _LONGEST_MESSAGE = 1_000
 def mark(db: Database, actor: Actor, request: MarkFailure, *, now: datetime | None = None) -> UUID:
     """Mark why a run failed as known. One that is known already is known until the new time, for the new reason."""
     now = now or clock.now()
-    until = _until(request.until, now)
+    until, reason = _until(request.until, now), clean(request.reason.strip(), LONGEST_REASON)
     if len(request.reason) > LONGEST_REASON:
         raise Invalid(f"The reason is too long; use at most {LONGEST_REASON} characters.")
     with db.write("known_failure.mark") as session:
         run = _failed(session, request.flow_run_id)
         failure = _failure(session, run.id, run.state_name, run.state_message)
         columns: MarkedColumns = {
-            "message": clean(failure.message, _LONGEST_MESSAGE), "reason": clean(request.reason.strip(), LONGEST_REASON),
-            "until": until, "marked_by": clean(actor.name, 200), "marked_at": now,
-            "last_run_id": run.id, "last_seen": run.end_time or run.state_at,
+            "message": clean(failure.message, _LONGEST_MESSAGE), "reason": reason, "until": until,
+            "marked_by": clean(actor.name, 200), "marked_at": now,
         }  # fmt: skip
         known = writes.lock(session, run.flow_id, failure)
         if known is None:
@@ -53,13 +59,14 @@ def mark(db: Database, actor: Actor, request: MarkFailure, *, now: datetime | No
                 session,
                 {
                     "id": known, "flow_id": run.flow_id, "task_slug": failure.task_slug,
-                    "fingerprint": failure.fingerprint, **columns,
+                    "fingerprint": failure.fingerprint, "last_run_id": run.id,
+                    "last_seen": run.end_time or run.state_at, **columns,
                 },
             )  # fmt: skip
         else:
             writes.mark_again(session, known, columns)
         data = {
-            "flow_id": str(run.flow_id), "task": failure.task_slug, "reason": columns["reason"],
+            "flow_id": str(run.flow_id), "task": failure.task_slug, "reason": reason,
             "until": None if until is None else clock.isoformat(until),
         }  # fmt: skip
         announce(session, "known_failure", known, "known_failure.marked", data, actor, now)
@@ -82,13 +89,13 @@ def follow(session: Session, run: LockedRun, change: StateChange, actor: Actor, 
     """A run has reached this state: its success resolves what is known of its flow, and a failure that is known is noted."""
     if not run.has_known_failures:
         return
-    if change.type == SUCCESS:
+    if resolves(change.type):
         resolved = writes.resolve(session, run.flow_id, run.id, change.at)
         data = {"flow_id": str(run.flow_id), "run": str(run.id)}
         announce_all(
             session, "known_failure", "known_failure.resolved", [(known, data) for known in resolved], actor, now
         )
-    elif change.type == FAILED:
+    elif has_failed(change.type):
         failure = _failure(session, run.id, change.name, change.message)
         writes.see(session, run.flow_id, failure, run.id, change.at)
 
@@ -108,7 +115,7 @@ def _failed(session: Session, run_id: UUID) -> FlowRunRow:
     run = flow_runs.get(session, run_id)
     if run is None or flows.lock(session, run.flow_id) is None:
         raise NotFound("There is no such run; it may have been deleted.")
-    if run.state_type != FAILED:
+    if not has_failed(run.state_type):
         raise Conflict(f"Run {run.name} has not failed, so there is nothing to mark as known.")
     success = flow_runs.last_successes(session, [run.flow_id]).get(run.flow_id)
     if success is not None and success > (run.end_time or run.state_at):

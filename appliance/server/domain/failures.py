@@ -8,6 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Protocol
 
+from appliance.server.domain.transitions import FAILED, SUCCESS
+
 LONGEST_FINGERPRINT = 200
 MOST_KNOWN = 100
 """How many failures of a flow can be known at once."""
@@ -34,6 +36,16 @@ class Failure:
     @cached_property
     def fingerprint(self) -> str:
         return fingerprint(self.message)
+
+
+def has_failed(state_type: str) -> bool:
+    """Whether a run in a state of this type has failed, so that its failure can be known."""
+    return state_type == FAILED
+
+
+def resolves(state_type: str) -> bool:
+    """Whether a run that reaches a state of this type resolves what is known of its flow."""
+    return state_type == SUCCESS
 
 
 def is_own_cause(state_name: str) -> bool:

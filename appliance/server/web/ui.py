@@ -38,6 +38,7 @@ _NOT_BUILT = (
 PAGES = frozenset(
     {
         "",
+        "inbox",
         "index.html",
         "runs",
         "logs",

@@ -24,6 +24,7 @@ from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.jobs import Job
 from appliance.server.db.tables.kept_results import KeptResult
+from appliance.server.db.tables.known_failures import KnownFailure
 from appliance.server.db.tables.leases import Lease
 from appliance.server.db.tables.logs import Log
 from appliance.server.db.tables.projects import Project
@@ -114,6 +115,9 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "Content": (KeptResult,),
     "RunStart": (FlowRun, FlowVersion),
     "Reader": (FlowRun, Flow),
+    "MarkedColumns": (KnownFailure,),
+    "NewKnownFailure": (KnownFailure,),
+    "RemovedFailure": (KnownFailure,),
 }
 """Rows of some columns of one table, or of a few."""
 
@@ -134,12 +138,15 @@ LABELLED = {
     "BundleRow",
     "BundleFlow",
     "KeptResultRow",
+    "KnownFailureRow",
 }
 """Rows whose names are labels or parameters of their statements."""
 NARROWED = {"TimedTaskRun", "RunningRun"}
 """Rows that a condition has narrowed down."""
 OUTER = {("RunEvent", "flow_id"), ("RunEvent", "scheduled_time"), ("RunEvent", "created")}
 """What a join leaves empty."""
+COMPUTED = {("LockedRun", "has_known_failures")}
+"""What a statement computes."""
 
 
 def row_types() -> Iterator[tuple[str, type]]:
@@ -174,7 +181,8 @@ def misfits(row_type: type, *tables: type[SQLModel]) -> list[str]:
     return [
         name
         for name, hint in get_type_hints(row_type).items()
-        if kinds_of(name, hint) - without_none(row_type, name) not in [columns.get(name) for columns in stored]
+        if (row_type.__name__, name) not in COMPUTED
+        and kinds_of(name, hint) - without_none(row_type, name) not in [columns.get(name) for columns in stored]
     ]
 
 

@@ -60,6 +60,8 @@ export const logKeys = {
 
 export const limitKeys = { list: ["limits"] as const };
 
+export const knownFailureKeys = { list: ["known-failures"] as const };
+
 export const secretKeys = { list: ["secrets"] as const };
 
 export const keptKeys = {

@@ -1,16 +1,5 @@
 import { describe, expect, it } from "vitest";
-import {
-  barOf,
-  endedWell,
-  fingerprint,
-  inARow,
-  needsOf,
-  type PastRun,
-  readinessOf,
-  streakOf,
-  successOf,
-  typicalOf,
-} from "./home";
+import { barOf, endedWell, inARow, needsOf, type PastRun, readinessOf, streakOf, successOf, typicalOf } from "./home";
 
 const at = (minute: number) => `2026-11-22T06:${String(minute).padStart(2, "0")}:00Z`;
 
@@ -27,12 +16,18 @@ function failure(flow: string, end: number, message: string, recentRuns: PastRun
     endTime: at(end),
     state: { message: "The run failed.", at: at(end) },
     flow: { id: flow, name: flow, recentRuns },
-    cause: { taskSlug: task, mapIndex, message },
+    cause: {
+      taskSlug: task,
+      mapIndex,
+      message,
+      fingerprint: message.replace(/\d+/g, "#"),
+      known: null as object | null,
+    },
   };
 }
 
 describe("what needs a person", () => {
-  it("groups the runs of a flow that failed in one task for one reason, whatever the numbers in it", () => {
+  it("groups the runs of a flow that failed in one task for one reason, as the server tells reasons apart", () => {
     const needs = needsOf([
       failure("etl", 9, "page 17 of 26: 503"),
       failure("etl", 8, "page 3 of 26: 503"),
@@ -54,6 +49,16 @@ describe("what needs a person", () => {
     expect(needsOf([failure("etl", 9, "boom", resolved)])).toEqual([]);
     expect(needsOf([failure("etl", 12, "boom", again), failure("etl", 9, "boom", again)])).toMatchObject([
       { runs: [{ id: "etl-12" }], streak: 1 },
+    ]);
+  });
+
+  it("says of a cause that it is known", () => {
+    const known = failure("etl", 9, "disk full");
+    known.cause.known = { id: "known-1" };
+    const needs = needsOf([known, failure("etl", 8, "no route")]);
+    expect(needs.map(({ message, isKnown }) => [message, isKnown])).toEqual([
+      ["disk full", true],
+      ["no route", false],
     ]);
   });
 
@@ -88,12 +93,6 @@ it("counts a streak among the runs that have ended", () => {
   expect(streakOf([past("RUNNING", null), past("FAILED", 3), past("FAILED", 2), past("SUCCESS", 1)])).toBe(2);
   expect(streakOf([past("SUCCESS", 3), past("FAILED", 2)])).toBe(0);
   expect(streakOf([past("FAILED", 3)])).toBe(1);
-});
-
-it("takes ids, addresses and numbers out of a message, and no words", () => {
-  const id = "01a232e5-d2c9-7027-a2ec-550be7a9c155";
-  expect(fingerprint(`KeyError: ${id} at 0x7f3a in row 12`)).toBe("keyerror: # at # in row #");
-  expect(fingerprint("OSError: disk quota")).not.toBe(fingerprint("OSError: disk full"));
 });
 
 it("knows a typical duration once three runs have succeeded", () => {

@@ -18,7 +18,13 @@ interface FailedRun {
   endTime: string | null;
   state: { message: string; at: string };
   flow: { id: string; name: string; recentRuns: readonly PastRun[] };
-  cause: { taskSlug: string | null; mapIndex: number | null; message: string } | null;
+  cause: {
+    taskSlug: string | null;
+    mapIndex: number | null;
+    message: string;
+    fingerprint: string;
+    known: object | null;
+  } | null;
 }
 
 /** A cause that a person has to look at: runs of one flow that failed in one task with one error. */
@@ -29,6 +35,8 @@ export interface Need<Run extends FailedRun> {
   message: string;
   /** Newest first. */
   runs: readonly Run[];
+  /** Whether somebody has marked it as known. */
+  isKnown: boolean;
   /** How many of the flow's last runs failed, one after the other. */
   streak: number;
 }
@@ -38,7 +46,7 @@ export function needsOf<Run extends FailedRun>(failures: readonly Run[]): Need<R
   const groups = new Map<string, Run[]>();
   for (const run of failures) {
     if (isResolved(run)) continue;
-    const key = [run.flow.id, run.cause?.taskSlug ?? "", fingerprint(messageOf(run))].join("\n");
+    const key = [run.flow.id, run.cause?.taskSlug ?? "", run.cause?.fingerprint ?? ""].join("\n");
     const group = groups.get(key);
     if (group) group.push(run);
     else groups.set(key, [run]);
@@ -50,10 +58,16 @@ export function needsOf<Run extends FailedRun>(failures: readonly Run[]): Need<R
       task: taskOf(runs),
       message: messageOf(newest),
       runs,
+      isKnown: newest.cause?.known != null,
       streak: streakOf(newest.flow.recentRuns),
     };
   });
   return needs.sort((a, b) => b.streak - a.streak || endOf(b.runs[0]).localeCompare(endOf(a.runs[0])));
+}
+
+/** How many runs these causes have made fail. */
+export function runsOf(needs: readonly { runs: readonly unknown[] }[]): number {
+  return needs.reduce((sum, need) => sum + need.runs.length, 0);
 }
 
 function messageOf(run: FailedRun): string {
@@ -82,17 +96,6 @@ export function streakOf(recent: readonly PastRun[]): number {
   const ended = recent.filter((run) => isTerminal(run.state.type));
   const end = ended.findIndex((run) => run.state.type !== "FAILED");
   return end < 0 ? ended.length : end;
-}
-
-const LONGEST = 200;
-
-/** The message without what differs each time: numbers, ids, and addresses in memory. */
-export function fingerprint(message: string): string {
-  return message
-    .slice(0, LONGEST)
-    .toLowerCase()
-    .replace(/\b0x[0-9a-f]+\b|\b[0-9a-f]{8}-[0-9a-f-]{27}\b/g, "#")
-    .replace(/\d+/g, "#");
 }
 
 /** The middle duration of the successful ones, in milliseconds; null if there are fewer than 3. */

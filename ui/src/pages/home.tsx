@@ -15,6 +15,11 @@ import { usePageTitle } from "../ui/page-title";
 /** Milliseconds: the page shows so much that a busy site would ask for all of it again with every event. */
 const AGAIN_AFTER = 1_500;
 
+/** What is known, and what is not. */
+function split<Run>(causes: readonly (Run & { isKnown: boolean })[]) {
+  return [causes.filter((cause) => cause.isKnown), causes.filter((cause) => !cause.isKnown)] as const;
+}
+
 /** Is everything fine, and if not, why? */
 export function HomePage() {
   const query = useQuery(homeQuery);
@@ -27,7 +32,7 @@ export function HomePage() {
   useChanges(askAgain, AGAIN_AFTER);
   const isKiosk = useSearch({ from: "/app/" }).kiosk === true;
   const { data } = query;
-  const needs = useMemo(() => (data ? needsOf(data.failures.items) : []), [data]);
+  const [known, needs] = useMemo(() => split(data ? needsOf(data.failures.items) : []), [data]);
   const [title, family] = needs.length > 0 ? ([`${needs.length} · Home`, "failed"] as const) : (["Home"] as const);
   usePageTitle(title, family);
   return (
@@ -48,7 +53,7 @@ export function HomePage() {
       ) : data.flows.items.length === 0 ? (
         <Welcome agents={data.agents} />
       ) : (
-        <Overview home={data} needs={needs} isKiosk={isKiosk} />
+        <Overview home={data} needs={needs} known={known} isKiosk={isKiosk} />
       )}
     </div>
   );

@@ -148,6 +148,7 @@ export function flow(parameters: Parameter[] = [], more: Partial<Flow> = {}): Fl
     name: "etl",
     paused: false,
     archived: false,
+    owner: "",
     created: AT,
     project: { id: "project-1", name: "main", archived: false, paused: false },
     versions: [],

@@ -76,6 +76,7 @@ const PATHS = [
   "/agents/$agentId",
   "/limits",
   "/secrets",
+  "/inbox",
   "/jobs",
   "/jobs/$jobId",
   "/people/users",

@@ -45,8 +45,6 @@ class MarkedColumns(TypedDict):
     until: datetime | None
     marked_by: str
     marked_at: datetime
-    last_run_id: UUID
-    last_seen: datetime
 
 
 class NewKnownFailure(MarkedColumns):
@@ -56,3 +54,5 @@ class NewKnownFailure(MarkedColumns):
     flow_id: UUID
     task_slug: str
     fingerprint: str
+    last_run_id: UUID
+    last_seen: datetime

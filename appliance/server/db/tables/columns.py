@@ -43,9 +43,9 @@ def table(model: type[SQLModel]) -> Table:
     return cast(Table, vars(model)["__table__"])
 
 
-def partial_index(name: str, *columns: str, where: str) -> Index:
+def partial_index(name: str, *columns: str, where: str, unique: bool = False) -> Index:
     """An index of the rows for which a condition holds. It is the migrations that create it: told the condition of each database, SQLAlchemy loads both."""
-    return Index(name, *columns, info={"where": where})
+    return Index(name, *columns, unique=unique, info={"where": where})
 
 
 BigKey = BigInteger().with_variant(Integer(), "sqlite")

@@ -5,33 +5,24 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, text
 from sqlmodel import Field, SQLModel
 
-from appliance.server.db.tables.columns import Id, LongText, Time
+from appliance.server.db.tables.columns import Id, LongText, Time, partial_index
 
-_OPEN, _RESOLVED = text("resolved_at is null"), text("resolved_at is not null")
+_OPEN = "resolved_at is null"
 
 
 class KnownFailure(SQLModel, table=True):
     __tablename__ = "known_failure"
     __table_args__ = (
-        Index(
-            "uq_known_failure_open",
-            "flow_id",
-            "task_slug",
-            "fingerprint",
-            unique=True,
-            sqlite_where=_OPEN,
-            postgresql_where=_OPEN,
-        ),
-        Index("ix_known_failure_open_id", "id", sqlite_where=_OPEN, postgresql_where=_OPEN),
-        Index("ix_known_failure_resolved_at", "resolved_at", sqlite_where=_RESOLVED, postgresql_where=_RESOLVED),
+        partial_index("uq_known_failure_open", "flow_id", "task_slug", "fingerprint", where=_OPEN, unique=True),
+        partial_index("ix_known_failure_open_id", "id", where=_OPEN),
+        partial_index("ix_known_failure_resolved_at", "resolved_at", where="resolved_at is not null"),
     )
 
     id: UUID = Field(sa_type=Id, primary_key=True)
     flow_id: UUID = Field(sa_type=Id, foreign_key="flow.id", ondelete="CASCADE", index=True)
-    task_slug: str = Field(max_length=300)  # empty: the run failed by itself
+    task_slug: str = Field(max_length=300)  # empty: no task of the run is the cause
     fingerprint: str = Field(max_length=200)  # domain.failures.fingerprint
     message: str = Field(sa_type=LongText)  # as it was when it was marked
     reason: str = Field(max_length=500)

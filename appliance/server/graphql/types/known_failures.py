@@ -18,7 +18,7 @@ class KnownFailure:
     flow_id: UUID
     flow_name: str
     flow_owner: str
-    task_slug: str | None = strawberry.field(description="Null if the run failed by itself.")
+    task_slug: str | None = strawberry.field(description="Null if no task of the run is the cause.")
     message: str = strawberry.field(description="As it was when it was marked.")
     reason: str
     until: datetime | None = strawberry.field(description="Null if it is known until it is resolved.")

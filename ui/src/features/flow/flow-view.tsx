@@ -38,6 +38,7 @@ export function FlowView({ flow }: { flow: Flow }) {
           <h1>{flow.name}</h1>
           {(flow.paused || flow.archived) && <span className="mark">{flow.archived ? "Archived" : "Paused"}</span>}
           {latest && <StatePill look={lookOf(latest.state)} />}
+          {flow.owner && <span className="muted">owner {flow.owner}</span>}
           <Strip runs={flow.recentRuns} />
           {flow.nextRun && (
             <span className="muted number">

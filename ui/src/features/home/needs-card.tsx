@@ -1,10 +1,10 @@
 import { Link } from "@tanstack/react-router";
-import { type ReactNode, useState } from "react";
+import { lazy, type ReactNode, Suspense, useState } from "react";
 import { Button } from "react-aria-components";
 import type { FailedRun, Home, HomeRun } from "../../api/home";
 import { kindOf } from "../../lib/bulk";
 import { counted } from "../../lib/counted";
-import { inARow, type Need } from "../../lib/home";
+import { inARow, type Need, runsOf } from "../../lib/home";
 import { lookOf } from "../../lib/states";
 import { Instant } from "../../ui/instant";
 import { StateIcon } from "../../ui/state-icon";
@@ -13,21 +13,31 @@ import { WaitSentence } from "../runs/wait-sentence";
 import { useMay, useWriting } from "../session/permissions";
 import { Card } from "./card";
 
+const KnownDialog = lazy(() => import("../known-failures/known-dialog"));
 const LATE = { type: "SCHEDULED", name: "Late" };
 
 /** One row for each cause, with its whole message; then runs that are late or wait for a person, and agents with problems. */
-export function NeedsCard({ home, needs }: { home: Home; needs: readonly Need<FailedRun>[] }) {
+export function NeedsCard({
+  home,
+  needs,
+  known,
+}: {
+  home: Home;
+  needs: readonly Need<FailedRun>[];
+  /** How many causes are known. */
+  known: number;
+}) {
   const { late, paused, agents } = home;
   const [restarting, setRestarting] = useState<Need<FailedRun> | null>(null);
+  const [marking, setMarking] = useState<Need<FailedRun> | null>(null);
   const sick = agents.filter((agent) => agent.problems.length > 0 || (agent.health === "offline" && agent.running > 0));
-  const failed = needs.reduce((sum, need) => sum + need.runs.length, 0);
   const isEmpty = needs.length + late.items.length + paused.items.length + sick.length === 0;
   return (
-    <Card title="Needs you" note={needs.length > 0 && `${counted(failed, "failure")}, grouped by cause`}>
+    <Card title="Needs you" note={needs.length > 0 && `${counted(runsOf(needs), "failure")}, grouped by cause`}>
       {isEmpty && <p className="home-empty muted">Nothing. What fails, is late, or waits for you appears here.</p>}
       <ul>
         {needs.map((need) => (
-          <Cause key={need.key} need={need} onRestart={setRestarting} />
+          <Cause key={need.key} need={need} onRestart={setRestarting} onMark={setMarking} />
         ))}
         {late.items.map((run) => (
           <Row key={run.id} look={LATE} run={run} at={run.scheduledTime} tone="attention">
@@ -56,6 +66,23 @@ export function NeedsCard({ home, needs }: { home: Home; needs: readonly Need<Fa
           </li>
         ))}
       </ul>
+      {known > 0 && (
+        <p className="home-known">
+          <Link to="/inbox" className="muted link">
+            {counted(known, "known failure")}
+          </Link>
+        </p>
+      )}
+      <Suspense>
+        {marking?.runs[0] && (
+          <KnownDialog
+            run={marking.runs[0]}
+            task={marking.task}
+            message={marking.message}
+            onClose={() => setMarking(null)}
+          />
+        )}
+      </Suspense>
       {restarting && (
         <BulkDialog
           target={{ kind: kindOf("restart"), runs: restarting.runs, count: countOf(restarting) }}
@@ -72,7 +99,13 @@ function countOf({ runs }: Need<FailedRun>) {
   return { total: runs.length, totalCapped: false };
 }
 
-function Cause({ need, onRestart }: { need: Need<FailedRun>; onRestart: (need: Need<FailedRun>) => void }) {
+interface CauseProps {
+  need: Need<FailedRun>;
+  onRestart: (need: Need<FailedRun>) => void;
+  onMark: (need: Need<FailedRun>) => void;
+}
+
+function Cause({ need, onRestart, onMark }: CauseProps) {
   const may = useMay();
   const writing = useWriting();
   const [run] = need.runs;
@@ -83,20 +116,31 @@ function Cause({ need, onRestart }: { need: Need<FailedRun>; onRestart: (need: N
       run={run}
       task={need.task}
       at={run.endTime ?? run.state.at}
-      note={inARow(need)}
+      note={[run.flow.owner, inARow(need)].filter(Boolean).join(" · ")}
       tone="failed"
       action={
-        may("runs:bulk") &&
-        may("runs:restart") && (
-          <Button
-            className="button small"
-            isDisabled={!writing.allowed}
-            aria-label={`Restart ${counted(need.runs.length, "run")} of ${run.flow.name} from failed`}
-            onPress={() => onRestart(need)}
-          >
-            Restart{need.runs.length > 1 && ` ${need.runs.length}`}…
-          </Button>
-        )
+        <>
+          {may("runs:mark") && (
+            <Button
+              className="button small quiet"
+              isDisabled={!writing.allowed}
+              aria-label={`Mark the failure of ${run.flow.name} as known`}
+              onPress={() => onMark(need)}
+            >
+              Mark as known…
+            </Button>
+          )}
+          {may("runs:bulk") && may("runs:restart") && (
+            <Button
+              className="button small"
+              isDisabled={!writing.allowed}
+              aria-label={`Restart ${counted(need.runs.length, "run")} of ${run.flow.name} from failed`}
+              onPress={() => onRestart(need)}
+            >
+              Restart{need.runs.length > 1 && ` ${need.runs.length}`}…
+            </Button>
+          )}
+        </>
       }
     >
       {need.message}

@@ -1,5 +1,5 @@
 import type { FailedRun, Home } from "../../api/home";
-import type { Need } from "../../lib/home";
+import { type Need, runsOf } from "../../lib/home";
 import { AgentsCard } from "./agents-card";
 import { FlowsCard } from "./flows-card";
 import { NeedsCard } from "./needs-card";
@@ -13,18 +13,20 @@ import "./home.css";
 export function Overview({
   home,
   needs,
+  known,
   isKiosk,
 }: {
   home: Home;
   needs: readonly Need<FailedRun>[];
+  known: readonly Need<FailedRun>[];
   isKiosk: boolean;
 }) {
   return (
     <>
-      <Verdict home={home} isQuiet={needs.length === 0} isKiosk={isKiosk} />
+      <Verdict home={home} known={runsOf(known)} isQuiet={needs.length === 0} isKiosk={isKiosk} />
       <div className="home">
         <div className="home-column">
-          <NeedsCard home={home} needs={needs} />
+          <NeedsCard home={home} needs={needs} known={known.length} />
           <RunningCard running={home.running} />
           <FlowsCard flows={home.flows.items} hasMore={home.flows.next !== null} />
         </div>

@@ -9,9 +9,21 @@ import { StatePill } from "../../ui/state-pill";
 import { SiteActions } from "./site-actions";
 
 /** The page in one line: how many failed, are late, run, and ended well, and what comes next. Each part leads to its runs. */
-export function Verdict({ home, isQuiet, isKiosk }: { home: Home; isQuiet: boolean; isKiosk: boolean }) {
+export function Verdict({
+  home,
+  known,
+  isQuiet,
+  isKiosk,
+}: {
+  home: Home;
+  /** How many of the failed runs failed for a known reason. */
+  known: number;
+  isQuiet: boolean;
+  isKiosk: boolean;
+}) {
   const { ok, share } = endedWell(home.ended);
-  const { failures, late, paused, running } = home;
+  const { late, paused, running } = home;
+  const failures = { ...home.failures, total: home.failures.total - known };
   const next = home.next.items[0];
   const isAllQuiet = isQuiet && late.total === 0 && paused.total === 0;
   return (

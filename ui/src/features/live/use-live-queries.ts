@@ -8,6 +8,7 @@ import {
   flowKeys,
   flowRunKeys,
   jobKeys,
+  knownFailureKeys,
   limitKeys,
   objectOf,
   peopleKeys,
@@ -48,6 +49,10 @@ function refreshAfter(client: QueryClient, changes: (Change | null)[]): void {
   if (topics.has("job")) again(jobKeys.list);
   if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list);
   if (topics.has("secret") || topics.has("flow")) again(secretKeys.list);
+  if (topics.has("known_failure")) {
+    again(knownFailureKeys.list);
+    again(flowRunKeys.all);
+  }
   if (topics.has("user")) again(peopleKeys.all);
   else if (topics.has("token")) again(peopleKeys.tokens);
   if (hasMoved) {

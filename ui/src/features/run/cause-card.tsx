@@ -17,6 +17,7 @@ import { useNow } from "../../ui/clock";
 import { copyText } from "../../ui/copy";
 import { Countdown, Instant } from "../../ui/instant";
 import { toast, toastError } from "../../ui/toasts";
+import { KnownButton, KnownLine } from "../known-failures/known-line";
 import { WaitSentence } from "../runs/wait-sentence";
 import { useMay, useWriting } from "../session/permissions";
 
@@ -62,6 +63,7 @@ function Failed({ run, showInLog }: Pick<Props, "run" | "showInLog">) {
       </div>
       <div className="cause-message mono text-failed">{message}</div>
       <Consequences cause={cause} />
+      <KnownLine cause={cause} />
       <div className="row">
         {run.logCount > 0 && (
           <Button className="button" onPress={showInLog}>
@@ -69,6 +71,7 @@ function Failed({ run, showInLog }: Pick<Props, "run" | "showInLog">) {
           </Button>
         )}
         <CopyButton text={message} />
+        <KnownButton run={run} task={cause?.taskSlug ? taskName(cause) : ""} message={message} />
       </div>
     </Card>
   );
@@ -124,8 +127,10 @@ function Crashed({ run }: { run: Run }) {
           </section>
         </>
       )}
+      <KnownLine cause={cause} />
       <div className="row">
         <CopyButton text={[message, ...(cause?.tail ?? [])].join("\n")} />
+        <KnownButton run={run} task="" message={message} />
       </div>
     </Card>
   );

@@ -1,8 +1,12 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useMatch, useNavigate } from "@tanstack/react-router";
 import { useEffect } from "react";
+import { knownFailuresQuery } from "../../api/known-failures";
 import { live } from "../../api/live";
 import { useSession } from "../../api/session";
 import { addressOf } from "../../lib/base";
+import { counted } from "../../lib/counted";
+import { expiringSoon } from "../../lib/known-failures";
 import type { Permission } from "../../lib/permissions";
 import { formatClock, localZone } from "../../lib/time";
 import { useNow } from "../../ui/clock";
@@ -18,7 +22,17 @@ import { ShortcutsSheet } from "./shortcuts-sheet";
 import "./shell.css";
 
 interface PageLink {
-  to: "/" | "/runs" | "/logs" | "/flows" | "/agents" | "/limits" | "/secrets" | "/people" | "/system/storage";
+  to:
+    | "/"
+    | "/inbox"
+    | "/runs"
+    | "/logs"
+    | "/flows"
+    | "/agents"
+    | "/limits"
+    | "/secrets"
+    | "/people"
+    | "/system/storage";
   label: string;
   keys: string;
   icon: string;
@@ -28,6 +42,7 @@ interface PageLink {
 
 const PAGES: readonly PageLink[] = [
   { to: "/", label: "Home", keys: "g h", icon: "M1.5 6 6 2 10.5 6M3 5V10H9V5" },
+  { to: "/inbox", label: "Inbox", keys: "g i", icon: "M2 7 3.5 2.5H8.5L10 7V9.5H2ZM2 7H4.5L5 8H7L7.5 7H10" },
   { to: "/runs", label: "Runs", keys: "g r", icon: "M3.5 2 10 6 3.5 10Z" },
   { to: "/flows", label: "Flows", keys: "g f", icon: "M2 2.5H5V5.5H2ZM7 6.5H10V9.5H7ZM3.5 5.5V8H7" },
   { to: "/logs", label: "Logs", keys: "g s", icon: "M2 3H10M2 6H10M2 9H6.5" },
@@ -111,10 +126,24 @@ function Navigation({ pages }: { pages: readonly PageLink[] }) {
             <path d={page.icon} />
           </svg>
           <span>{page.label}</span>
+          {page.to === "/inbox" && <Expiring />}
           <kbd>{page.keys}</kbd>
         </Link>
       ))}
     </nav>
+  );
+}
+
+/** How many known failures count again within a day. */
+function Expiring() {
+  const known = useQuery(knownFailuresQuery);
+  const now = useNow();
+  const number = expiringSoon(known.data ?? [], now);
+  if (number === 0) return null;
+  return (
+    <b className="nav-badge number" title={`${counted(number, "known failure")} will count again within a day`}>
+      {number}
+    </b>
   );
 }
 
