@@ -193,6 +193,19 @@ def check_what_is_shown(session: Session) -> None:
         assert run_lists.count(session, wanted, NOW) == run_lists.Count(len(expected), False)
 
 
+def test_the_few_runs_that_are_running_are_found_in_every_order(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_lists, "ROW_WINDOW", 30)  # fewer than have ended before the first of them began
+    monkeypatch.setattr(run_lists, "ROW_LEAST", 15)
+    wanted = RunFilter(states=["RUNNING", "Running"])
+    for sort in RUN_SORTS[:4]:
+        running = [row.id for row in every_run(session, sort) if row.state_type == "RUNNING"]
+        page = run_lists.page(session, wanted, 9, None, NOW, sort)
+        assert len(running) == 25 and [row.id for row in page.rows] == running[:9]
+        assert run_lists.count(session, wanted, NOW, sort) == run_lists.Count(25, False)
+
+
 def test_a_cursor_continues_its_own_order_only(session: Session) -> None:
     first = run_lists.page(session, RunFilter(), 5, None, NOW, "end_time")
     for other in ("-end_time", "start_time", "-scheduled_time"):

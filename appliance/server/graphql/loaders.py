@@ -179,8 +179,10 @@ class Loaders:
         """Record the keys that the fields of these flows may need."""
         ids = {row.id for row in rows}
         self._flow_ids |= ids
-        for batch in (*self._recent.values(), *self._summaries.values()):
-            batch.want(ids)
+        for runs in self._recent.values():
+            runs.want(ids)
+        for summaries in self._summaries.values():
+            summaries.want(ids)
         self.project.want({row.project_id for row in rows})
         self.newest_version.want(ids)
         self.schedules.want(ids)
