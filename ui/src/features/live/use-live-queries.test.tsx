@@ -22,6 +22,7 @@ const KEYS: Record<string, QueryKey> = {
   run: flowRunKeys.one("run-1"),
   "other run": flowRunKeys.one("run-2"),
   "waiting run": flowRunKeys.one("run-3"),
+  "what a restart runs": flowRunKeys.continuation("run-2", {}),
   tasks: taskRunKeys.ofRun("run-1"),
   counts: flowRunKeys.counts({}),
   flows: flowKeys.list(""),

@@ -79,11 +79,12 @@ function refetch(client: QueryClient, filters: QueryFilters): void {
   });
 }
 
-/** Waiting runs wait for others: any change may change the reason, so all of them are refetched. */
+/** Waiting runs wait for others: any change may change the reason, so all of them are refetched. What hangs on a run, such as what a
+ * restart would run again, has no state. */
 function refreshWaiting(client: QueryClient): void {
   const predicate = (query: { state: { data?: unknown } }) => {
-    const run = query.state.data as Run | null | undefined;
-    return run != null && WAITING.has(run.state.type);
+    const run = query.state.data as Partial<Run> | null | undefined;
+    return run?.state !== undefined && WAITING.has(run.state.type);
   };
   refetch(client, { queryKey: flowRunKeys.all, predicate });
 }
