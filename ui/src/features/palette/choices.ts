@@ -131,7 +131,7 @@ const SHOWN: Record<Scope, readonly string[]> = {
 /** These have been searched already, by the server or by their text. */
 const FOUND: ReadonlySet<string> = new Set(["id", "objects", "run", "help"]);
 
-/** What of it fits the search, without empty sections. */
+/** The sections with those choices that fit the search, without empty ones. */
 export function fitting(sections: readonly Section[], { scope, words }: Search): Section[] {
   const order = /^run\s/i.test(words) && scope === "all" ? new Set(["run", ...SHOWN.all]) : SHOWN[scope];
   return [...order]
