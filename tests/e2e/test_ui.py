@@ -482,7 +482,7 @@ def test_a_known_failure_leaves_home_in_two_clicks_and_returns_from_the_inbox(
     page.goto(site.url)
     needs = page.get_by_role("region", name="Needs you")
     cause = needs.get_by_role("listitem").filter(has_text="HTTP 503")
-    cause.get_by_role("button", name="Mark the failure of orders as known").click()
+    cause.get_by_role("button", name="Mark as known: failure of orders").click()
     dialog = page.get_by_role("alertdialog")
     expect(dialog.get_by_role("radio", name="At most until Monday 08:00")).to_be_checked()
     accessible(page)

@@ -124,7 +124,7 @@ function Cause({ need, onRestart, onMark }: CauseProps) {
             <Button
               className="button small quiet"
               isDisabled={!writing.allowed}
-              aria-label={`Mark the failure of ${run.flow.name} as known`}
+              aria-label={`Mark as known: failure of ${run.flow.name}`}
               onPress={() => onMark(need)}
             >
               Mark as known…
