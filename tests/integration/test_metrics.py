@@ -20,6 +20,7 @@ from appliance.protocol.run_protocol import Begin
 from appliance.server.actions import rollups
 from appliance.server.actions import run_protocol as runs
 from appliance.server.app import create_app
+from appliance.server.db.reads import rollups as read_rollups
 from appliance.server.db.writes.settings import put
 from appliance.server.web import totals
 from tests.integration import builders
@@ -114,6 +115,10 @@ def test_a_server_that_starts_goes_on_from_the_stored_totals(site: Site) -> None
     assert _value(found, "appliance_flow_runs_created_total") == 2
     assert _value(found, "appliance_flow_runs_finished_total", state="FAILED") == 1
     assert _value(found, "appliance_flow_run_start_delay_seconds_count") == 1
+    with site.database.write() as session:
+        put(session, "rollups.totals", '{"last": 9, "delays": {"counts": [1], "sum": 1.0}}', later)
+    with site.database.read() as session:  # of other buckets, they are counted again
+        assert read_rollups.TOTALS.find(session) is None
 
 
 def test_requests_are_counted_by_template(site: Site) -> None:

@@ -26,6 +26,7 @@ _SETTINGS = (
     maintenance.MAINTENANCE,
     outages.OUTAGE,
     rollups.POSITION,
+    rollups.TOTALS,
     run_names.FILL,
 )
 _Check = Callable[[Any], str | None]

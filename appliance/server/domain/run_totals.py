@@ -73,6 +73,11 @@ class RunTotals(msgspec.Struct):
     cpu_seconds: float = 0.0
     peaks: Distribution = msgspec.field(default_factory=_peaks)
 
+    def __post_init__(self) -> None:
+        """Raises ValueError for totals that were stored with other buckets."""
+        if (len(self.delays.counts), len(self.peaks.counts)) != (len(DELAY_BUCKETS) + 1, len(MEMORY_BUCKETS) + 1):
+            raise ValueError("These totals have other buckets.")
+
     def add(self, events: Iterable[RunEvent]) -> None:
         """Count the next events. Those that are counted already are left out."""
         for event in events:
