@@ -188,7 +188,7 @@ def test_an_image_is_deployed_run_carried_and_pruned(site: Site, agent: None, tm
     assert "not an image of flows" in site.run("image", "import", "-", code=1, stdin=b"x" * 2_000).stderr.decode()
     assert "has no image of flows named" in site.refusal("image", "export", BASE, str(file), code=1)
 
-    (site.project / "img_shop/helper.py").write_text("PRICE = 4\n")
+    (site.project / "img_shop/helper.py").write_text("PRICE = 3  # still\n")
     site.run("deploy", "--yes")
     [newer] = ours() - {built["id"]}
     kept = {one["id"]: one["kept"] for one in json.loads(site.run("image", "prune", "--project", "p", "--json").stdout)}
