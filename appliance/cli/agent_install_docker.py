@@ -33,7 +33,7 @@ services:
     image: {agent_image}
     pull_policy: missing
     command: {command}
-    hostname: {hostname}
+    hostname: {hostname}{network}
     environment:
       APPLIANCE_URL: {url}
       APPLIANCE_TOKEN_FILE: /run/secrets/token
@@ -75,7 +75,11 @@ volumes:
     callback=one_line,
     help="The image of the agent, such as the appliance's own.",
 )
-@click.option("--network", default="", help="The network of runs that name none [the engine's default].")
+@click.option(
+    "--network",
+    default="",
+    help="The network of the agent, and of runs that name none [the engine's default].",
+)
 def docker(
     name: str,
     labels: tuple[str, ...],
@@ -88,7 +92,7 @@ def docker(
     network: str,
 ) -> None:
     """Print a service for Docker Compose with a Docker agent, and the same as a command. The agent is root on its engine's machine."""
-    check_url(server_url)
+    check_url(server_url, network)
     more = ["--image", image, "--listen", PORT, *(["--network", network] if network else [])]
     words = start_command("docker", name, labels, capacity, env, *more)
     own = slug(name)
@@ -96,11 +100,12 @@ def docker(
         _COMPOSE.format(
             name=name,
             slug=own,
-            run=_run(own, server_url, agent_image, words),
+            run=_run(own, server_url, agent_image, network, words),
             project=_yaml(f"appliance-agent-{own.lower().replace('.', '-')}"),
             agent_image=_yaml(agent_image),
             command=f"[{', '.join(map(_yaml, words))}]",
             hostname=_yaml(own[:63]),
+            network=f"\n    network_mode: {_yaml(network)}" if network else "",
             url=_yaml(server_url),
             socket=SOCKET,
             port=PORT,
@@ -109,10 +114,11 @@ def docker(
     )
 
 
-def _run(own: str, url: str, image: str, words: list[str]) -> str:
+def _run(own: str, url: str, image: str, network: str, words: list[str]) -> str:
     options = [
         *("--detach", "--name", f"appliance-agent-{own}", "--restart", "unless-stopped", "--init", "--read-only"),
         *("--tmpfs", "/tmp", "--cap-drop", "ALL", "--security-opt", "no-new-privileges:true"),  # noqa: S108  # nosec B108 # in a container
+        *(["--network", network] if network else []),
         *("--add-host", "host.docker.internal:host-gateway", "--volume", f"{SOCKET}:{SOCKET}"),
         *("--health-cmd", f"appliance health --agent {PORT}"),
         *("--volume", f"appliance-agent-{own}:/agent", "--env", "APPLIANCE_DATA_DIR=/agent"),

@@ -157,6 +157,19 @@ def test_compose_takes_the_service(tmp_path: Path) -> None:
     assert ODD[1] in [word.replace("$$", "$") for word in service["command"]]
 
 
+@pytest.mark.skipif(not has_compose(), reason="docker compose is not installed")
+def test_the_agent_joins_the_network_of_its_runs(tmp_path: Path) -> None:
+    file = tmp_path / "compose.yml"
+    printed(*DOCKER, "--network", "host", "--server-url", "http://127.0.0.1:4200", "--output", str(file))
+    command = ["docker", "compose", "--file", str(file), "config", "--format", "json"]
+    config = json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout)
+    assert config["services"]["agent"]["network_mode"] == "host"
+    [line] = [line for line in printed(*DOCKER, "--network", "site").splitlines() if "docker run" in line]
+    words = shlex.split(line.lstrip("# "))
+    of_the_agent, of_runs = words[: words.index("appliance:local")], words[words.index("appliance:local") :]
+    assert of_the_agent[of_the_agent.index("--network") + 1] == of_runs[of_runs.index("--network") + 1] == "site"
+
+
 # --- bad values
 
 
