@@ -37,7 +37,12 @@ class Until(AwareTime):
         elif word in _DAYS:
             days = (_DAYS.index(word) - today.weekday() - 1) % 7 + 1
         else:
-            return super().convert(value, param, ctx)
+            try:
+                return super().convert(value, param, ctx)
+            except click.BadParameter:
+                self.fail(
+                    f"{value!r} is not a time; write it like 2026-01-31T06:30:00, tomorrow, or monday.", param, ctx
+                )
         return zone.instant(datetime.combine(today + timedelta(days=days), _MORNING))
 
 
