@@ -208,7 +208,7 @@ def test_twenty_rows_fit_and_the_keyboard_opens_one(page: Page, site: Appliance,
 
 def test_everything_is_found_by_its_name(page: Page, site: Appliance, runs: Runs) -> None:
     page.goto(f"{site.url}/flows")
-    expect(page.get_by_role("button", name="Search and commands")).to_be_visible()
+    expect(page.get_by_role("button", name="Search, or do something")).to_be_visible()
     page.keyboard.press("Control+k")
     palette = page.get_by_role("dialog", name="Search and commands")
     expect(palette.get_by_role("searchbox")).to_be_focused()

@@ -34,12 +34,12 @@ export function PaletteButton({ pages }: { pages: readonly Destination[] }) {
   });
   return (
     <>
-      <Button className="palette-button" aria-label="Search and commands" aria-keyshortcuts="Control+K" onPress={open}>
+      <Button className="palette-button" aria-keyshortcuts="Control+K" onPress={open}>
         <svg className="state-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
           <path d="M5 1.5A3.5 3.5 0 1 0 5 8.5A3.5 3.5 0 1 0 5 1.5M7.6 7.6 11 11" />
         </svg>
-        <span className="wide-only">Search, or do something…</span>
-        <kbd className="wide-only">{KEY}</kbd>
+        <span>Search, or do something…</span>
+        <kbd>{KEY}</kbd>
       </Button>
       <Suspense>{isLoaded && <Palette isOpen={isOpen} onClose={() => setOpen(false)} pages={pages} />}</Suspense>
     </>
