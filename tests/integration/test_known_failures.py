@@ -149,6 +149,8 @@ def test_a_run_says_that_its_cause_is_known_until_that_has_expired(site: Site) -
         assert cause()["known"] is None
         listed = site.data("{ knownFailures { items { expired } next } }")
         assert listed["knownFailures"] == {"items": [{"expired": True}], "next": None}
+    [refused] = site.graphql('{ knownFailures(project: "dem") { next } }')["errors"]
+    assert refused["message"] == "There is no project 'dem'; did you mean 'demo'?"
     site.data(UNMARK, input={"knownFailureId": marked["id"]})
     assert cause()["known"] is None
     with pytest.raises(NotFound):

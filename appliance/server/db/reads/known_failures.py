@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
-from appliance.server.db.reads import pages
+from appliance.server.db.reads import pages, run_filter_names
 from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.pages import RowPage
 from appliance.server.db.rows.known_failures import KnownFailureRow
@@ -34,7 +34,10 @@ _OF_FLOWS = OfMany(lambda among: _rows().where(among(_known.c.flow_id), OPEN))
 def page(
     session: Session, limit: int, after: str | None, project: str | None = None, resolved: bool = False
 ) -> RowPage[KnownFailureRow]:
-    """Known failures, those last marked for the first time first: the open ones, or those that are resolved."""
+    """Known failures, those last marked for the first time first: the open ones, or those that are resolved. Raises UnknownName if there is
+    no such project."""
+    if project is not None:
+        run_filter_names.check_project(session, project)
     query = _rows().where(_known.c.resolved_at.is_not(None) if resolved else OPEN)
     if project is not None:
         query = query.where(_project.c.name == project)
