@@ -14,12 +14,13 @@ from appliance.cli.options import limit_option
 from appliance.cli.output import as_json, echo, print_json, print_table, size_text
 from appliance.cli.run_selection import filter_of, run_conditions
 from appliance.cli.zone import zone_option
-from appliance.protocol.run_filter import NEWEST_FIRST, RUN_SORTS, RunSort
+from appliance.protocol.run_filter import LIST_ORDERS, NEWEST_FIRST, ListOrder
 
 EPILOG = """\b
 Examples:
   appliance get flow-runs --project finance --state Failed --since 7d
   appliance get flow-runs --flow finance/etl -p region=eu --longer-than 10m --sort -end_time
+  appliance get flow-runs --query "state:failed,late flow:etl-* since:7d"
   appliance get task-runs amber-otter --state FAILED
   appliance get schedules --json"""
 
@@ -33,15 +34,15 @@ def get() -> None:
 @run_conditions()
 @click.option(
     "--sort",
-    type=click.Choice(RUN_SORTS),
+    type=click.Choice(LIST_ORDERS),
     default=NEWEST_FIRST,
     show_default=True,
-    help="Sort by a time, with a minus for newest first; runs without this time are not listed.",
+    help="Sort by a time, with a minus for newest first; runs without this time are not listed. `waiting`: late runs, paused ones, and the next ones.",
 )
 @limit_option()
 @zone_option
 @as_json
-def get_flow_runs(sort: RunSort, limit: int, json_output: bool, **conditions: Any) -> None:
+def get_flow_runs(sort: ListOrder, limit: int, json_output: bool, **conditions: Any) -> None:
     """List flow runs with what they have used, and the reason why they wait or how they ended."""
     from appliance.client import flow_runs
 

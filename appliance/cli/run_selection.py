@@ -18,7 +18,7 @@ def run_conditions(prefix: str = "") -> Callable[[F], F]:
     """The options. With a prefix such as `run-`, those have it whose plain names mean the change to make."""
 
     def decorate(command: F) -> F:
-        for option in reversed((*_names(prefix), *_contents(prefix), *_times())):
+        for option in reversed((_query(), *_names(prefix), *_contents(prefix), *_times())):
             command = option(command)
         return command
 
@@ -30,6 +30,7 @@ def filter_of(options: dict[str, Any]) -> RunFilter:
     flow = options.pop("flow")
     flow_id = None if flow is None else id_in(flow)
     return RunFilter(
+        q=options.pop("q"),
         states=list(options.pop("states")),
         flow_id=flow_id,
         flow=flow if flow_id is None else None,
@@ -48,6 +49,14 @@ def filter_of(options: dict[str, Any]) -> RunFilter:
 
 def _once(*names: str, **attributes: Any) -> Callable[[F], F]:
     return click.option(*names, multiple=True, callback=single, **attributes)
+
+
+def _query() -> Callable[[F], F]:
+    return _once(
+        "--query",
+        "q",
+        help='Only runs that match this filter, which is written as in the UI: "state:failed flow:etl-* since:7d".',
+    )
 
 
 def _names(prefix: str) -> tuple[Callable[[F], F], ...]:

@@ -25,7 +25,7 @@ from appliance.protocol.flow_runs import (
 )
 from appliance.protocol.logs import LogView, Stream
 from appliance.protocol.message import Page
-from appliance.protocol.run_filter import NEWEST_FIRST, RunFilter, RunSort
+from appliance.protocol.run_filter import NEWEST_FIRST, ListOrder, RunFilter
 from appliance.protocol.states import MarkedState, StateView
 from appliance.protocol.task_runs import TaskRunView
 
@@ -158,7 +158,7 @@ def _with_key(transport: Transport, request: K) -> K:
 
 
 def each(
-    transport: Transport, runs: RunFilter | None = None, *, sort: RunSort = NEWEST_FIRST, limit: int | None = None
+    transport: Transport, runs: RunFilter | None = None, *, sort: ListOrder = NEWEST_FIRST, limit: int | None = None
 ) -> Iterator[FlowRunView]:
     """The runs that a filter selects, newest first unless `sort` says otherwise, at most `limit`."""
     params: dict[str, Any] = _query(runs or RunFilter())
@@ -170,6 +170,7 @@ def each(
 def _query(runs: RunFilter) -> dict[str, Any]:
     """The filter as query parameters."""
     return {
+        "q": runs.q,
         "state": runs.states or None,
         "flow_id": runs.flow_id,
         "flow": runs.flow,

@@ -12,14 +12,19 @@ RunSort = Literal["-scheduled_time", "scheduled_time", "-start_time", "start_tim
 """The time that a list is sorted by; with a minus, the newest comes first. A run without this time is not in the list."""
 RUN_SORTS: tuple[RunSort, ...] = get_args(RunSort)
 NEWEST_FIRST: RunSort = "-scheduled_time"
+ListOrder = RunSort | Literal["waiting"]
+"""The order of a list: by a time, or of runs that have not started: the latest first, then those paused, then those planned."""
+LIST_ORDERS: tuple[ListOrder, ...] = (*RUN_SORTS, "waiting")
 
 
 class RunFilter(Message, kw_only=True):
     """Conditions that select flow runs. `states` are state names or types; without them, runs that are not due yet are excluded
     unless `include_future` is set. `flow` is a flow's name or project/flow, and `name` the whole name of runs. `since` (inclusive) and
     `until` (exclusive) refer to due times. A run must have all `labels` and these values of `parameters`. It took more than
-    `longer_than` seconds from its start to its end, or to now, and less than `shorter_than`."""
+    `longer_than` seconds from its start to its end, or to now, and less than `shorter_than`. `q` is all of that as one text; then only
+    `flow_id` and types in `states` narrow it further."""
 
+    q: str | None = None
     states: list[str] = []
     flow_id: UUID | None = None
     flow: str | None = None

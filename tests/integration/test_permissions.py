@@ -176,6 +176,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("DELETE", P): (ADMINS, _of_project("", {})),
     ("GET", P + "/deletion"): (READERS, _of_project("/deletion")),
     ("GET", "/api/v1/flow-runs"): (READERS, _fixed("/api/v1/flow-runs")),
+    ("GET", "/api/v1/flow-runs/csv"): (READERS, _fixed("/api/v1/flow-runs/csv")),
     ("POST", "/api/v1/flow-runs"): (OPERATORS, lambda site: ("/api/v1/flow-runs", {"flow_id": str(_flow(site))})),
     ("GET", R): (READERS, _of_run("")),
     ("POST", R + "/cancel"): (OPERATORS, _of_run("/cancel", {"reason": "no longer needed"})),

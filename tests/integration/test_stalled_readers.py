@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import insert
 
 from appliance.kit import clock
-from appliance.server.api.flow_runs import CHECKED_EVERY, log_text
+from appliance.server.api.flow_runs import log_text
+from appliance.server.api.run_csv import CHECKED_EVERY
 from appliance.server.auth.callers import RequestCredentials
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata

@@ -6,8 +6,10 @@ from datetime import datetime
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from sqlalchemy.orm import Session
 
+from appliance.kit import clock
 from appliance.protocol.flow_runs import ChangeFlowRun
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.run_filter import RunFilter
@@ -19,6 +21,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs as reads
 from appliance.server.db.reads import run_filter_names
 from appliance.server.db.rows.jobs import JobColumns, JobRow
+from appliance.server.domain import run_query
 from appliance.server.errors import Conflict, DamagedRow, Invalid, NotFound
 
 BATCH = 50
@@ -31,7 +34,7 @@ def check(actor: Actor, request: Bulk) -> None:
     require(actor, Permission(VERBS[request.action].permission))
     if (request.ids is None) == (request.filter is None):
         raise Invalid("Name the runs by their ids or by a filter.")
-    if request.filter is not None and request.filter == RunFilter(include_future=request.filter.include_future):
+    if request.filter is not None and not _conditions(request.filter):
         raise Invalid("The filter has no conditions, so it would match every run; name at least one.")
     for time in (request.filter.since, request.filter.until) if request.filter is not None else ():
         if time is not None and time.tzinfo is None:
@@ -44,7 +47,13 @@ def check(actor: Actor, request: Bulk) -> None:
 def check_names(session: Session, request: Bulk) -> None:
     """Raise UnknownName if the filter names a state, flow or project that doesn't exist."""
     if request.filter is not None:
-        run_filter_names.check(session, request.filter)
+        run_filter_names.check(session, run_query.expanded(request.filter, clock.now()))
+
+
+def _conditions(filter: RunFilter) -> bool:
+    """Whether the filter has any."""
+    conditions = structs.asdict(run_query.expanded(filter, clock.now()))
+    return any(value not in (None, [], {}) for name, value in conditions.items() if name not in ("q", "include_future"))
 
 
 def of_each(request: Bulk) -> ChangeFlowRun:
@@ -61,7 +70,7 @@ def total(session: Session, request: Bulk, now: datetime) -> int:
     assert request.filter is not None
     count = reads.count_all(session, request.filter, now)
     if count == 0:
-        run_filter_names.check_what_no_run_has(session, request.filter)
+        run_filter_names.check_what_no_run_has(session, run_query.expanded(request.filter, now))
     return count
 
 

@@ -25,7 +25,7 @@ from appliance.protocol.verbs import VERBS, Verb
 from appliance.server.actions import continuation
 from appliance.server.actions.flow_runs.create import create_run
 from appliance.server.actions.flow_runs.perform import perform
-from appliance.server.api import PREFIX, run_filters, turns, views
+from appliance.server.api import PREFIX, run_csv, run_filters, turns, views
 from appliance.server.api.bodies import decode
 from appliance.server.api.gate import request_credentials, still_allowed
 from appliance.server.auth.callers import RequestCredentials
@@ -38,17 +38,14 @@ from appliance.server.db.reads import (
     pages,
     run_configs,
     run_filter_names,
-    run_lists,
     states,
     task_runs,
+    waiting_runs,
 )
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.rows.logs import LogRow
 from appliance.server.db.session import Database
 from appliance.server.errors import DamagedRow, NotFound, Unauthenticated
-
-CHECKED_EVERY = 15.0
-"""Seconds after which a long download looks again whether its reader still has access."""
 
 
 @turns.post("/", permission=Permission.CREATE_RUN, body=CreateFlowRun, status_code=201)
@@ -64,6 +61,7 @@ def create(request: Request[Actor, Any, Any], body: bytes) -> FlowRunView:
 @get("/", opt={"permission": Permission.READ, "items": FlowRunView}, sync_to_thread=True)
 def index(
     database: Database,
+    q: str | None = None,
     flow_id: UUID | None = None,
     flow: str | None = None,
     project: str | None = None,
@@ -84,8 +82,10 @@ def index(
     """List runs, by default newest first. `state` is a state's name or type, `flow` a name or project/flow, `name` the whole name of runs,
     and `text` a part of it or of the flow's. `since` and `until` are due times, or lengths of time before now, such as 7d. `parameter` is
     name=value. `state`, `label`, and `parameter` are repeatable. `longer_than` and `shorter_than` are lengths of time, such as 90 (seconds)
-    or 10m. `sort` is scheduled_time, start_time, or end_time, with a minus before it for newest first."""
+    or 10m. `sort` is scheduled_time, start_time, or end_time, with a minus before it for newest first, or waiting. `q` is a filter as one text, such as
+    `state:failed flow:etl-* since:7d`; only flow_id and types of states narrow it further."""
     filter = RunFilter(
+        q=q,
         states=states or [],
         flow_id=flow_id,
         flow=flow,
@@ -97,7 +97,8 @@ def index(
         **run_filters.conditions(since, until, longer_than, shorter_than, parameters),
     )
     with database.read() as session:
-        page = run_lists.page(session, filter, pages.size(limit), after, clock.now(), run_filters.sort_of(sort))
+        chosen = waiting_runs.ordered(session, filter, clock.now(), run_filters.sort_of(sort))
+        page = chosen.page(pages.size(limit), after)
         return Page(items=views.flow_runs(session, page.rows), next=page.next)
 
 
@@ -185,7 +186,7 @@ def log_text(database: Database, credentials: RequestCredentials, run_id: UUID) 
     """The lines of a run as they are downloaded. Raises Unauthenticated, which cuts them off, if the reader has lost access meanwhile."""
     last, checked = 0, clock.monotonic()
     while True:
-        if clock.monotonic() - checked >= CHECKED_EVERY:
+        if clock.monotonic() - checked >= run_csv.CHECKED_EVERY:
             checked = clock.monotonic()
             if not still_allowed(database, credentials, Permission.READ, clock.now()):
                 raise Unauthenticated("The download was ended: you no longer have access.")
@@ -255,5 +256,5 @@ def _verb_route(verb: Verb) -> HTTPRouteHandler:
 _VERBS = [_verb_route(verb) for verb in VERBS.values()]
 router = Router(
     f"{PREFIX}/flow-runs",
-    route_handlers=[create, *_VERBS, index, show, how_it_goes_on, history, tasks, log_page, download],
+    route_handlers=[create, *_VERBS, index, run_csv.table, show, how_it_goes_on, history, tasks, log_page, download],
 )

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from appliance.kit import clock, suggestions
 from appliance.protocol import filter_texts
-from appliance.protocol.run_filter import NEWEST_FIRST, RUN_SORTS, RunSort
+from appliance.protocol.run_filter import LIST_ORDERS, NEWEST_FIRST, ListOrder
 from appliance.server.domain.bounds import check_time
 from appliance.server.errors import Invalid, UnknownName
 
@@ -41,12 +41,12 @@ def time(name: str, text: str | None, now: datetime | None = None) -> datetime |
     return moment
 
 
-def sort_of(text: str | None) -> RunSort:
+def sort_of(text: str | None) -> ListOrder:
     """The order of a list of runs. Raises UnknownName."""
-    for sort in RUN_SORTS:
+    for sort in LIST_ORDERS:
         if text in (sort, None):
             return NEWEST_FIRST if text is None else sort
-    hint = suggestions.hint(str(text)[:80], RUN_SORTS, "sort by")
+    hint = suggestions.hint(str(text)[:80], LIST_ORDERS, "sort by")
     raise UnknownName(f"Runs can't be sorted by {str(text)[:80]!r}; {hint}")
 
 

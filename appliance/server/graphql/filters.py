@@ -15,6 +15,7 @@ _LONGEST_TEXT = 200
 def run_filter(input: FlowRunFilter) -> RunFilter:
     """The filter for runs. Raises Invalid."""
     return RunFilter(
+        q=input.q,
         states=[*state_types(input.state_types), *(input.state_names or ())],
         flow_id=input.flow_id,
         flow=input.flow,

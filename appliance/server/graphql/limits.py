@@ -51,7 +51,17 @@ LONGEST_NUMBER = 40
 
 _INTROSPECTION = MAX_COST // 4  # it returns some thousand objects
 _LIST = 5  # assumed length of a list without a page size
-_DEAR = {"cause": 5, "waitReason": 2, "logCount": 5, "errorCount": 5, "total": 20, "attempts": 2, "logSearch": 20}
+_DEAR = {
+    "cause": 5,
+    "waitReason": 2,
+    "logCount": 5,
+    "errorCount": 5,
+    "total": 20,
+    "attempts": 2,
+    "logSearch": 20,
+    "runHistogram": 40,
+    "runSuggestions": 20,
+}
 _CACHED = 512
 
 

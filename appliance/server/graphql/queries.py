@@ -10,7 +10,7 @@ import strawberry
 from appliance.kit.version import VERSION
 from appliance.protocol.flow_runs import RestartFlowRun, ResumeFlowRun
 from appliance.protocol.logs import Stream
-from appliance.protocol.run_filter import NEWEST_FIRST, RunFilter
+from appliance.protocol.run_filter import NEWEST_FIRST, ListOrder, RunFilter
 from appliance.server.actions import continuation
 from appliance.server.actions.rollups import check_span
 from appliance.server.actions.setup import AGENTS_USER
@@ -26,10 +26,11 @@ from appliance.server.db.reads import (
     projects,
     rollups,
     run_filter_names,
-    run_lists,
+    run_histograms,
     settings,
     size,
     task_runs,
+    waiting_runs,
 )
 from appliance.server.domain import log_words
 from appliance.server.domain.waiting import health_of
@@ -54,6 +55,7 @@ from appliance.server.graphql.types import projects as project_types
 from appliance.server.graphql.types import task_runs as task_types
 from appliance.server.graphql.types.continuation import Continuation
 from appliance.server.graphql.types.flows import Flow, FlowPage, FlowRun, FlowRunPage
+from appliance.server.graphql.types.histograms import RunHistogram, RunSuggestion, run_histogram
 from appliance.server.graphql.types.inputs import (
     FlowFilter,
     FlowRunFilter,
@@ -145,12 +147,26 @@ class Query(
         after: str | None = None,
     ) -> FlowRunPage:
         context, runs = info.context, run_filter(filter or FlowRunFilter())
-        order = NEWEST_FIRST if sort is None else sort.value
-        chosen = run_lists.RunList(context.session(), runs, context.now, order)
+        order: ListOrder = NEWEST_FIRST if sort is None else sort.value
+        chosen = waiting_runs.ordered(context.session(), runs, context.now, order)
         page = chosen.page(pages.size(first), after)
         context.loaders.see_runs(page.rows)
         items = [flow_types.flow_run(row) for row in context.whole(page.rows)]
         return FlowRunPage(runs=chosen, items=items, next=page.next)
+
+    @root_field(Permission.READ)
+    def run_histogram(self, info: Info, filter: FlowRunFilter | None = None) -> RunHistogram | None:
+        context, runs = info.context, run_filter(filter or FlowRunFilter())
+        histogram = run_histograms.histogram(context.session(), runs, context.now)
+        return None if histogram is None else run_histogram(histogram)
+
+    @root_field(Permission.READ)
+    def run_suggestions(
+        self, info: Info, field: str, text: str = "", filter: FlowRunFilter | None = None
+    ) -> list[RunSuggestion]:
+        context, runs = info.context, run_filter(filter or FlowRunFilter())
+        values = run_histograms.suggestions(context.session(), runs, context.now, field, search_text(text) or "")
+        return [RunSuggestion(value=value, runs=number) for value, number in values]
 
     @root_field(Permission.READ)
     def flow_run(self, info: Info, id: UUID) -> FlowRun | None:

@@ -23,6 +23,7 @@ from appliance.server.db.rows.concurrency import AttemptState
 from appliance.server.db.rows.flow_runs import FlowRunRow, HeldRun, RunSummary, RunToken
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import Id
+from appliance.server.domain import run_query
 from appliance.server.domain.deploys import waits_for_code
 
 _run = metadata.tables["flow_run"]
@@ -70,6 +71,7 @@ _TOKEN = Prepared(
 
 def count_all(session: Session, criteria: RunFilter, now: datetime) -> int:
     """How many runs match, without a cap."""
+    criteria = run_query.expanded(criteria, now)
     inner = select(_run.c.id).where(*run_filters.every(session, criteria, now)).subquery()
     return session.execute(select(func.count()).select_from(inner)).scalar_one()
 
@@ -77,7 +79,8 @@ def count_all(session: Session, criteria: RunFilter, now: datetime) -> int:
 def next_ids(
     session: Session, criteria: RunFilter, now: datetime, after: UUID | None, created_until: datetime, limit: int
 ) -> list[UUID]:
-    """The next matching runs in the order of their ids, of those that existed at a time."""
+    """The next matching runs in the order of their ids, of those that existed at a time, which lengths of time in a query are counted from."""
+    criteria = run_query.expanded(criteria, created_until)
     query = select(_run.c.id).where(*run_filters.every(session, criteria, now), _run.c.created <= created_until)
     if after is not None:
         query = query.where(_run.c.id > after)

@@ -121,7 +121,7 @@ def page(session: Session, search: LogSearch, limit: int, after: str | None) -> 
 def _rows(session: Session, search: LogSearch, most: int, top: int) -> tuple[list[FoundRow], int | None]:
     """Up to so many lines, and where the search for more would go on."""
     rows, end = list[FoundRow](), None
-    conditions, source = _conditions(search), _source(session, search)
+    conditions, source = _conditions(session, search), _source(session, search)
     size = most * _FIRST_BATCH
     for batch in _batches(source, top, size):
         ids = batch.ids
@@ -134,12 +134,12 @@ def _rows(session: Session, search: LogSearch, most: int, top: int) -> tuple[lis
     return rows, end
 
 
-def _conditions(search: LogSearch) -> list[ColumnElement[bool]]:
+def _conditions(session: Session, search: LogSearch) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if search.runs.flow_id is not None:
         conditions.append(_run.c.flow_id == search.runs.flow_id)
     if run_filters.names_flows(search.runs):
-        conditions.append(_run.c.flow_id.in_(run_filters.flows_named(search.runs)))
+        conditions.append(_run.c.flow_id.in_(run_filters.flows_named(session, search.runs)))
     if search.min_level is not None:
         conditions.append(_log.c.level >= search.min_level)
     if search.since is not None:

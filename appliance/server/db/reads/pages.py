@@ -105,15 +105,23 @@ def contains(session: Session, column: ColumnElement[str], text: str) -> ColumnE
 
     SQLite's LIKE ignores the case of ASCII anyway; `ilike` would make copies of each value that take as long. Postgres needs half the time
     where only the case of ASCII matters, as it does for a text that consists of it."""
+    return _like(session, column, text, f"%{_escaped(text)}%")
+
+
+def like(session: Session, column: ColumnElement[str], text: str) -> ColumnElement[bool]:
+    """Whether the column is the text, in which `*` stands for any text, in any case."""
+    return _like(session, column, text, _escaped(text).replace("*", "%"))
+
+
+def _like(session: Session, column: ColumnElement[str], text: str, pattern: str) -> ColumnElement[bool]:
     if session.get_bind().dialect.name == "sqlite":
-        return column.like(_pattern(text), escape="\\")
-    return (column.collate("C") if text.isascii() else column).ilike(_pattern(text), escape="\\")
+        return column.like(pattern, escape="\\")
+    return (column.collate("C") if text.isascii() else column).ilike(pattern, escape="\\")
 
 
-def _pattern(text: str) -> str:
-    """A LIKE pattern, escaped with backslashes, for texts that contain `text` literally."""
-    escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    return f"%{escaped}%"
+def _escaped(text: str) -> str:
+    """The text as a part of a LIKE pattern that stands for it literally."""
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
 
 
 def _decode(cursor: str) -> str:

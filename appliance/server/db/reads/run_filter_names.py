@@ -13,7 +13,9 @@ from appliance.kit import suggestions
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.states import STATE_NAMES, STATE_TYPES
 from appliance.server.db.reads import readable, run_filters
+from appliance.server.db.reads.pages import like
 from appliance.server.db.tables import metadata
+from appliance.server.domain.run_query import RunQuery
 from appliance.server.errors import Invalid, UnknownName
 
 _run, _flow, _project = (metadata.tables[name] for name in ("flow_run", "flow", "project"))
@@ -33,6 +35,8 @@ def check(session: Session, criteria: RunFilter) -> None:
         _check_flow(session, criteria)
     if criteria.flow_id is not None:
         _check_flow_id(session, criteria)
+    if isinstance(criteria, RunQuery) and criteria.agent is not None:
+        _check_agent(session, criteria.agent)
 
 
 def check_state(session: Session, state: str) -> None:
@@ -73,7 +77,7 @@ def check_what_no_run_has(session: Session, criteria: RunFilter) -> None:
     if criteria.flow_id is not None:
         versions = versions.where(_version.c.flow_id == criteria.flow_id)
     elif run_filters.names_flows(criteria):
-        versions = versions.where(_version.c.flow_id.in_(run_filters.flows_named(criteria)))
+        versions = versions.where(_version.c.flow_id.in_(run_filters.flows_named(session, criteria)))
     declared = readable.every(session, versions.limit(_MOST))
     runs = select(_run.c.labels, _run.c.parameters).order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
     recent = readable.every(session, runs.limit(_MOST))
@@ -126,7 +130,7 @@ def _check_values(criteria: RunFilter) -> None:
 
 def _check_flow(session: Session, criteria: RunFilter) -> None:
     assert criteria.flow is not None
-    if not _none(session, run_filters.flows_named(criteria)):
+    if not _none(session, run_filters.flows_named(session, criteria)):
         return
     flows = select(_flow.c.name, _project.c.name.label("project")).join(_project, _project.c.id == _flow.c.project_id)
     if criteria.project is not None:
@@ -142,11 +146,16 @@ def _check_flow_id(session: Session, criteria: RunFilter) -> None:
     if _none(session, this):
         raise UnknownName("There is no flow with this id; it may have been deleted.")
     if run_filters.names_flows(criteria) and _none(
-        session, this.where(_flow.c.id.in_(run_filters.flows_named(criteria)))
+        session, this.where(_flow.c.id.in_(run_filters.flows_named(session, criteria)))
     ):
         raise UnknownName(
             "The filter matches nothing, since its flow id is of another flow than its names; leave one out."
         )
+
+
+def _check_agent(session: Session, agent: str) -> None:
+    if _none(session, select(_agent.c.id).where(like(session, _agent.c.name, agent))):
+        raise unknown("agent", agent, _texts(session, select(_agent.c.name)), "the agents are")
 
 
 def _tasks(run: UUID) -> Select[Any]:

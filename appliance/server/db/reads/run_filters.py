@@ -31,12 +31,14 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
-from appliance.server.db.reads.pages import contains
+from appliance.server.db.reads.pages import contains, like
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import Time
+from appliance.server.domain.run_query import RunQuery
 from appliance.server.errors import Invalid
 
 _run, _flow, _project = (metadata.tables[name] for name in ("flow_run", "flow", "project"))
+_agent, _version, _task = (metadata.tables[name] for name in ("agent", "flow_version", "task_run"))
 
 Condition = ColumnElement[bool]
 _HAS_LABELS = {
@@ -44,6 +46,8 @@ _HAS_LABELS = {
     " where wanted.value not in (select value from json_each(flow_run.labels)))",
     "postgresql": "flow_run.labels @> cast(:wanted_labels as jsonb)",
 }
+SCHEDULE = "schedule"
+"""What a query calls the creator of runs that a schedule has created."""
 _DAY = 86_400.0
 _WHOLE = 2**63
 """SQLite's integers are smaller."""
@@ -57,7 +61,7 @@ def every(session: Session, criteria: RunFilter, now: datetime) -> list[Conditio
     if criteria.flow_id is not None:
         conditions.append(_run.c.flow_id == criteria.flow_id)
     if names_flows(criteria):
-        conditions.append(_run.c.flow_id.in_(flows_named(criteria)))
+        conditions.append(_run.c.flow_id.in_(flows_named(session, criteria)))
     return conditions
 
 
@@ -75,7 +79,10 @@ def states(criteria: RunFilter) -> list[Condition]:
     """One of the types, or one of the names."""
     either = [_run.c.state_type == type for type in criteria.state_types]
     either += [_run.c.state_name == name for name in criteria.state_names]
-    return [or_(*either)] if either else []
+    conditions = [or_(*either)] if either else []
+    if isinstance(criteria, RunQuery) and criteria.types:
+        conditions.append(_run.c.state_type.in_(criteria.types))
+    return conditions
 
 
 def texts(session: Session, criteria: RunFilter) -> list[Condition]:
@@ -90,7 +97,7 @@ def texts(session: Session, criteria: RunFilter) -> list[Condition]:
 
 
 def of_rows(session: Session, criteria: RunFilter, now: datetime) -> list[Condition]:
-    """Labels, parameters and how long runs took: no index has them, so that each run is read."""
+    """Labels, parameters, how long runs took, and most of what only a query asks for: no index has them, so that each run is read."""
     dialect = session.get_bind().dialect.name
     conditions: list[Condition] = []
     if criteria.labels:
@@ -102,6 +109,34 @@ def of_rows(session: Session, criteria: RunFilter, now: datetime) -> list[Condit
         conditions.append(_seconds(dialect, now) > criteria.longer_than)
     if criteria.shorter_than is not None:
         conditions.append(_seconds(dialect, now) < criteria.shorter_than)
+    if isinstance(criteria, RunQuery):
+        conditions.extend(_of_query(session, criteria))
+    return conditions
+
+
+def _of_query(session: Session, criteria: RunQuery) -> list[Condition]:
+    conditions: list[Condition] = []
+    if criteria.agent is not None:
+        agents = select(_agent.c.id).where(like(session, _agent.c.name, criteria.agent))
+        conditions.append(_run.c.agent_id.in_(agents))
+    if criteria.flow_version is not None:
+        versions = select(_version.c.id).where(_version.c.number == criteria.flow_version)
+        conditions.append(_run.c.flow_version_id.in_(versions))
+    if criteria.created_by == SCHEDULE:
+        conditions.append(_run.c.schedule_id.is_not(None))
+    elif criteria.created_by is not None:
+        conditions.append((_run.c.created_by == criteria.created_by) & _run.c.schedule_id.is_(None))
+    if criteria.error is not None:
+        # not `exists`, for which Postgres may read all failed tasks first
+        failed = select(_task.c.id).where(_task.c.flow_run_id == _run.c.id, _task.c.state_type == "FAILED")
+        failed = failed.where(contains(session, _task.c.state_message, criteria.error)).limit(1)
+        in_task = failed.correlate(_run).scalar_subquery().is_not(None)
+        in_run = contains(session, _run.c.state_message, criteria.error)
+        conditions.append((_run.c.state_type == "FAILED") & or_(in_run, in_task))
+    if criteria.started_since is not None:
+        conditions.append(_run.c.start_time >= criteria.started_since)
+    if criteria.started_until is not None:
+        conditions.append(_run.c.start_time < criteria.started_until)
     return conditions
 
 
@@ -120,10 +155,13 @@ def project_and_flow(text: str) -> list[tuple[str, str]]:
     return [("/".join(parts[:at]), "/".join([*parts[at:], *rest])) for at in range(1, len(parts)) if all(parts[:at])]
 
 
-def flows_named(criteria: RunFilter) -> Select[Any]:
-    """The ids of the flows that the filter names, directly, as project/flow, or by project."""
+def flows_named(session: Session, criteria: RunFilter) -> Select[Any]:
+    """The ids of the flows that the filter names, directly, as project/flow, or by project. In a query, `*` stands for any text."""
     flows = select(_flow.c.id).join(_project, _project.c.id == _flow.c.project_id)
-    if criteria.flow is not None:
+    if criteria.flow is not None and isinstance(criteria, RunQuery) and "*" in criteria.flow:
+        whole = _project.c.name + "/" + _flow.c.name
+        flows = flows.where(like(session, whole if "/" in criteria.flow else _flow.c.name, criteria.flow))
+    elif criteria.flow is not None:
         named: Condition = _flow.c.name == criteria.flow
         for project, name in project_and_flow(criteria.flow):
             named = or_(named, (_project.c.name == project) & (_flow.c.name == name))

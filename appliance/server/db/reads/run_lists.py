@@ -46,6 +46,7 @@ from appliance.server.db.reads.run_filters import Condition
 from appliance.server.db.rows.flow_runs import FlowRunRow
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import Id, Time
+from appliance.server.domain import run_query
 from appliance.server.domain.transitions import SCHEDULED, TYPES
 
 _run = metadata.tables["flow_run"]
@@ -174,9 +175,16 @@ class _List:
             return self.order.of(query.where(*_unindexed(self.rest))).limit(most).subquery()
         return self._together(session, self.order.ids.where(*self._span, *self.rest).limit(most), ends)
 
-    def some(self, session: Session, ends: Sequence[_Place | None], most: int, beyond: int = 0) -> FromClause:
-        """Any of them, or those beyond so many of one part: without ids and an order, only the index is read."""
-        query = select(self.order.time).where(*self._span, *self.rest).limit(most)
+    def some(
+        self,
+        session: Session,
+        ends: Sequence[_Place | None],
+        most: int,
+        beyond: int = 0,
+        also: Sequence[Column[Any]] = (),
+    ) -> FromClause:
+        """The times of any of them, and other columns, or those beyond so many of one part: without ids and an order, only the index is read."""
+        query = select(self.order.time.label("due"), *also).where(*self._span, *self.rest).limit(most)
         if beyond:
             query = query.offset(beyond)
         if self._is_one_list(session) and not any(ends):
@@ -191,6 +199,10 @@ class _List:
         """The last run of each part that is examined; None when all are."""
         if not self.rest or self.whole == len(self.parts):
             return [None] * len(self.parts)
+        return self.ends_of_windows(session)
+
+    def ends_of_windows(self, session: Session) -> list[_Place | None]:
+        """The run of each part at which its window ends; None if it has fewer."""
         if len(self.flows) < 2:
             ends = [self._end(session, part) for part in self.parts[self.whole :]]
         else:
@@ -253,6 +265,7 @@ class RunList:
     their number share what they both must ask. Raises UnknownName if the filter can't match because it names something that doesn't exist."""
 
     def __init__(self, session: Session, criteria: RunFilter, now: datetime, sort: RunSort = NEWEST_FIRST) -> None:
+        criteria = run_query.expanded(criteria, now)
         run_filter_names.check(session, criteria)
         self._session, self._criteria = session, criteria
         self._list = _list(session, criteria, now, _Order(sort))
@@ -314,6 +327,28 @@ class RunList:
         capped = total > COUNT_CAP or any(end is not None for end in self._ends)
         return Count(min(total, COUNT_CAP), capped)
 
+    @property
+    def due(self) -> tuple[datetime | None, datetime | None]:
+        """The due times that the list asks for."""
+        return self._criteria.since, self._criteria.until
+
+    def newest(self, most: int) -> FromClause:
+        """The ids and times of so many runs, in this order."""
+        if not self._list.parts:
+            return self._list.order.ids.where(false()).subquery()
+        reached = self._list.order.first(self._ends)
+        ids = self._list.newest(self._session, [reached] * len(self._ends), most)
+        return self._list.order.of(select(ids), ids).limit(most).subquery()
+
+    def entries(self) -> tuple[FromClause, datetime | None]:
+        """The times and types of the runs in each part's window, and the time after which that is all of the list; None for any time."""
+        if not self._list.parts:
+            return select(self._list.order.time.label("due"), _run.c.state_type).where(false()).subquery(), None
+        chosen = self._list if self._list.window[0] else replace(self._list, window=(WINDOW, LEAST))
+        place = chosen.order.first(chosen.ends_of_windows(self._session))
+        entries = chosen.some(self._session, [place] * len(chosen.parts), 2 * WINDOW, also=[_run.c.state_type])
+        return entries, None if place is None else place[0]
+
     @cached_property
     def _ends(self) -> list[_Place | None]:
         return self._list.ends(self._session)
@@ -351,7 +386,7 @@ def _list(session: Session, criteria: RunFilter, now: datetime, order: _Order) -
         if criteria.flow_id is not None:
             rest.append(_run.c.flow_id == criteria.flow_id)
         if run_filters.names_flows(criteria):
-            rest.append(_run.c.flow_id.in_(run_filters.flows_named(criteria)))
+            rest.append(_run.c.flow_id.in_(run_filters.flows_named(session, criteria)))
         return _List(order, [order.time.is_not(None)], _Due(), [], _unindexed(rest), window=(ROW_WINDOW, ROW_LEAST))
     window = _window(criteria, bool(of_rows))
     due, bounds = _shown(session, criteria, now)
@@ -361,8 +396,9 @@ def _list(session: Session, criteria: RunFilter, now: datetime, order: _Order) -
         parts = [_run.c.flow_id == flow for flow in flows]
         return _List(order, parts, due, bounds, [*rest, *states], flows, window)
     if flows is not None:
-        rest.append(_run.c.flow_id.in_(run_filters.flows_named(criteria)))
-    if rest or not states or (criteria.state_types and criteria.state_names):  # a run may have one of both
+        rest.append(_run.c.flow_id.in_(run_filters.flows_named(session, criteria)))
+    by_index = criteria.states and len(states) == 1 and not (criteria.state_types and criteria.state_names)
+    if rest or not by_index:  # a run may have one of the types and one of the names
         return _List(order, [None], due, bounds, [*rest, *states], window=window)
     types = [_run.c.state_type == type for type in criteria.state_types]
     return _List(order, types or [_run.c.state_name == name for name in criteria.state_names], due, bounds, [])
@@ -439,7 +475,7 @@ def _flows(session: Session, criteria: RunFilter) -> list[UUID] | None:
     """The flows of the filter, at most one more than there may be parts; None for any flow."""
     if not run_filters.names_flows(criteria):
         return None if criteria.flow_id is None else [criteria.flow_id]
-    query = run_filters.flows_named(criteria)
+    query = run_filters.flows_named(session, criteria)
     if criteria.flow_id is not None:
         query = query.where(_flow.c.id == criteria.flow_id)
     return readable.scalars(session, query.limit(_MOST_PARTS + 1))

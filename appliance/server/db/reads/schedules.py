@@ -51,7 +51,7 @@ def page(
     if runs is not None and runs.flow_id is not None:
         query = query.where(_schedule.c.flow_id == runs.flow_id)
     if runs is not None and run_filters.names_flows(runs):
-        query = query.where(_schedule.c.flow_id.in_(run_filters.flows_named(runs)))
+        query = query.where(_schedule.c.flow_id.in_(run_filters.flows_named(session, runs)))
     if after is not None:
         query = query.where(_schedule.c.id > only_id(after))
     return read(session, query.order_by(_schedule.c.id), limit, lambda row: (row.id,))

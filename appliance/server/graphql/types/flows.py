@@ -18,6 +18,7 @@ from appliance.server.db.reads import flows as read_flows
 from appliance.server.db.reads.run_lists import RunList
 from appliance.server.db.reads.task_runs import Recorded
 from appliance.server.db.reads.waiting import run_facts
+from appliance.server.db.reads.waiting_runs import WaitingRuns
 from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
 from appliance.server.db.rows.flows import FlowRow
 from appliance.server.domain.attempt_usage import memory_limit, typical
@@ -242,7 +243,7 @@ class FlowRun:
 
 @strawberry.type
 class FlowRunPage:
-    runs: strawberry.Private[RunList]
+    runs: strawberry.Private[RunList | WaitingRuns]
     items: list[FlowRun]
     next: str | None
 

@@ -24,6 +24,10 @@ class FlowFilter:
 
 @strawberry.input(description="Unless states are chosen, runs that are scheduled for later are left out.")
 class FlowRunFilter:
+    q: str | None = strawberry.field(
+        default=None,
+        description="The whole filter as text, such as `state:failed flow:etl-* since:7d`; only stateTypes and flowId narrow it further.",
+    )
     state_types: list[str] | None = None
     state_names: list[str] | None = None
     flow_id: UUID | None = None
@@ -44,7 +48,10 @@ class FlowRunFilter:
     include_future: bool | None = False
 
 
-@strawberry.enum(description="The time that runs are sorted by. Runs without this time are not listed.")
+@strawberry.enum(
+    description="The time that runs are sorted by. Runs without this time are not listed. WAITING lists those that have not started: the"
+    " latest first, then paused ones, then planned ones."
+)
 class FlowRunSort(Enum):
     SCHEDULED_TIME_DESC = "-scheduled_time"
     SCHEDULED_TIME_ASC = "scheduled_time"
@@ -52,6 +59,7 @@ class FlowRunSort(Enum):
     START_TIME_ASC = "start_time"
     END_TIME_DESC = "-end_time"
     END_TIME_ASC = "end_time"
+    WAITING = "waiting"
 
 
 @strawberry.input
