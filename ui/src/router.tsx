@@ -9,7 +9,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { agentMatchQuery, agentQuery, agentsQuery } from "./api/agents";
-import { runQuery, runsQuery } from "./api/flow-runs";
+import { overviewQuery, runQuery, runsQuery } from "./api/flow-runs";
 import { flowQuery, flowsQuery } from "./api/flows";
 import { homeQuery } from "./api/home";
 import { jobQuery, jobsQuery } from "./api/jobs";
@@ -29,7 +29,7 @@ import { BASE } from "./lib/base";
 import { hasWord, parseLogSearch } from "./lib/log-search";
 import { safePath, text } from "./lib/paths";
 import type { Permission } from "./lib/permissions";
-import { parseRunView, toRunFilter } from "./lib/run-filter";
+import { formerQuery, parseRunView } from "./lib/run-filter";
 import { NotFoundPage } from "./pages/not-found";
 import { Failure } from "./ui/notice";
 
@@ -91,14 +91,21 @@ const home = createRoute({
 const runs = createRoute({
   getParentRoute: () => app,
   path: "/runs",
-  validateSearch: (search: Record<string, unknown>): { show?: string; q?: string; flow?: string } => ({
-    show: text(search.show),
+  validateSearch: (search: Record<string, unknown>): { q?: string; sort?: string; show?: string; flow?: string } => ({
     q: text(search.q),
+    sort: text(search.sort),
+    show: text(search.show),
     flow: text(search.flow),
   }),
+  beforeLoad: ({ search }) => {
+    const q = formerQuery(search);
+    if (q !== null) throw redirect({ to: "/runs", search: { q }, replace: true });
+  },
   loaderDeps: ({ search }) => search,
   loader: ({ context, deps }) => {
-    void context.queries.prefetchInfiniteQuery(runsQuery(toRunFilter(parseRunView(deps))));
+    const view = parseRunView(deps);
+    void context.queries.prefetchInfiniteQuery(runsQuery(view));
+    void context.queries.prefetchQuery(overviewQuery(view.q));
   },
   component: lazyRouteComponent(() => import("./pages/runs"), "RunsPage"),
 });

@@ -1,9 +1,10 @@
 /** Flow runs: the list, one run with its cause, and the changes to it. */
 
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { addressOf } from "../lib/base";
 import type { BulkAction, BulkFilter, MarkedState } from "../lib/bulk";
 import type { Json } from "../lib/json";
-import type { RunFilter } from "../lib/run-filter";
+import { type RunView, SHOWS, SORTS, toRunFilter, withShow } from "../lib/run-filter";
 import type { NextStep } from "../lib/states";
 import { lookAgainIn } from "../lib/waiting";
 import {
@@ -27,7 +28,11 @@ import {
   RunDocument,
   type RunQuery,
   type RunRowFragment,
+  RunSuggestionsDocument,
   RunsDocument,
+  RunsOverviewDocument,
+  type RunsOverviewQuery,
+  type RunsOverviewQueryVariables,
   StartRunNowDocument,
 } from "./generated";
 import { execute } from "./graphql";
@@ -39,11 +44,13 @@ export type Run = NonNullable<RunQuery["flowRun"]>;
 export type Cause = NonNullable<Run["cause"]>;
 export type Count = RunCountFragment;
 
-export function runsQuery(filter: RunFilter) {
+export function runsQuery(view: RunView) {
+  const filter = toRunFilter(view);
+  const sort = SORTS[view.sort];
   return infiniteQueryOptions({
-    queryKey: flowRunKeys.list(filter),
+    queryKey: flowRunKeys.list({ ...filter, sort }),
     queryFn: async ({ pageParam, signal }) =>
-      (await execute(RunsDocument, { filter, first: 100, after: pageParam }, signal)).flowRuns,
+      (await execute(RunsDocument, { filter, sort, first: 100, after: pageParam }, signal)).flowRuns,
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
     refetchInterval: ({ state: { data } }) => lookAgainIn(data?.pages.flatMap((page) => page.items) ?? [], Date.now()),
@@ -56,6 +63,34 @@ export function runQuery(id: string) {
     queryFn: async ({ signal }) => (await execute(RunDocument, { id }, signal)).flowRun,
     refetchInterval: ({ state: { data } }) => lookAgainIn(data ? [data] : [], Date.now()),
   });
+}
+
+export type RunHistogram = NonNullable<RunsOverviewQuery["runHistogram"]>;
+
+/** The runs of a query by due time, and how many there are of each quick choice, in one request. */
+export function overviewQuery(q: string) {
+  const filters = Object.fromEntries(SHOWS.map(({ id }) => [id, toRunFilter({ q: withShow(q, id) })]));
+  const variables = { filter: toRunFilter({ q }), ...filters } as RunsOverviewQueryVariables;
+  return queryOptions({
+    queryKey: flowRunKeys.overview(variables),
+    queryFn: ({ signal }) => execute(RunsOverviewDocument, variables, signal),
+  });
+}
+
+/** Values for a field of a query, with how many of the newest runs that the rest of the query selects have each. */
+export function suggestionsQuery(field: string, text: string, q: string) {
+  const filter = toRunFilter({ q });
+  return queryOptions({
+    queryKey: flowRunKeys.suggestions(field, text, filter),
+    queryFn: async ({ signal }) =>
+      (await execute(RunSuggestionsDocument, { field, text, filter }, signal)).runSuggestions,
+    retry: false,
+  });
+}
+
+/** The address of the table of a list for spreadsheets. */
+export function csvAddress(view: RunView): string {
+  return addressOf(`/api/v1/flow-runs/csv?${new URLSearchParams({ q: view.q, sort: view.sort })}`);
 }
 
 /** How many runs match each of the filters, in one query. */

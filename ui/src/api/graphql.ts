@@ -13,7 +13,7 @@ export interface Document<Result, Variables> {
 
 interface Answer<Result> {
   data?: Result | null;
-  errors?: { message: string; extensions?: { code?: string; request_id?: string } }[];
+  errors?: { message: string; extensions?: { code?: string; request_id?: string; [detail: string]: unknown } }[];
 }
 
 export async function execute<Result, Variables>(
@@ -26,7 +26,10 @@ export async function execute<Result, Variables>(
     ? await change<Answer<Result>>(body)
     : await request<Answer<Result>>("POST", "/graphql", body, signal);
   const error = answer.errors?.[0];
-  if (error) throw new ApiError(200, error.extensions?.code ?? "graphql", error.message, error.extensions?.request_id);
+  if (error) {
+    const { code = "graphql", request_id: id, ...details } = error.extensions ?? {};
+    throw new ApiError(200, code, error.message, id, details);
+  }
   if (!answer.data) throw new ApiError(200, "malformed", "The server's response had no data. Try again.");
   return answer.data;
 }

@@ -9,6 +9,8 @@ export const flowRunKeys = {
   one: (id: string) => [...flowRunKeys.all, id] as const,
   allCounts: ["counts"] as const,
   counts: (filters: object) => [...flowRunKeys.allCounts, filters] as const,
+  overview: (filter: object) => [...flowRunKeys.allCounts, "overview", filter] as const,
+  suggestions: (field: string, text: string, filter: object) => ["run-suggestions", field, text, filter] as const,
   continuation: (id: string, request: object) => [...flowRunKeys.one(id), "continuation", request] as const,
 };
 

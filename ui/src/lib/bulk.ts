@@ -11,8 +11,7 @@ export type MarkedState = (typeof MARKED_STATES)[number];
 /** The server's filter of runs. */
 export interface BulkFilter {
   stateTypes: string[];
-  text?: string;
-  flowId?: string;
+  q?: string;
   until?: string;
 }
 
@@ -32,6 +31,8 @@ export interface BulkKind {
   isValid: (run: Selectable) => boolean;
   /** For the button, the dialog and the toast; `runs` is "1 run" or "12 runs". */
   button: (count: string) => string;
+  /** In the menu of a single run. */
+  one: string;
   title: (runs: string) => string;
   explanation: string;
   confirm: string;
@@ -47,6 +48,7 @@ export const BULK: readonly BulkKind[] = [
     types: ["FAILED", "CANCELLED"],
     isValid: (run) => nextStepOf(run) === "restart",
     button: (count) => `Restart ${count} from failed…`,
+    one: "Restart from failed…",
     title: (runs) => `Restart ${runs} from failed?`,
     explanation: "Their unsuccessful tasks and everything downstream run again; the other results are kept.",
     confirm: "Restart",
@@ -58,6 +60,7 @@ export const BULK: readonly BulkKind[] = [
     types: ["SCHEDULED"],
     isValid: canStartNow,
     button: (count) => `Start ${count} now…`,
+    one: "Start now…",
     title: (runs) => `Start ${runs} now?`,
     explanation: "They become due now instead of at their scheduled time.",
     confirm: "Start now",
@@ -69,6 +72,7 @@ export const BULK: readonly BulkKind[] = [
     types: ["SCHEDULED", "PENDING", "PAUSED", "RUNNING"],
     isValid: (run) => canStop(run.state.type),
     button: (count) => `Stop ${count}…`,
+    one: "Stop…",
     title: (runs) => `Stop ${runs}?`,
     explanation: "Running runs are asked to stop, and are killed after the grace period. Waiting runs will not start.",
     confirm: "Stop runs",
@@ -80,6 +84,7 @@ export const BULK: readonly BulkKind[] = [
     types: AT_REST,
     isValid: (run) => isAtRest(run.state.type),
     button: (count) => `Mark ${count} as…`,
+    one: "Mark as…",
     title: (runs) => `Set the final state of ${runs}?`,
     explanation: "The history records that you set it. Nothing runs again.",
     confirm: "Mark",
@@ -91,6 +96,7 @@ export const BULK: readonly BulkKind[] = [
     types: AT_REST,
     isValid: (run) => isAtRest(run.state.type),
     button: (count) => `Delete ${count}…`,
+    one: "Delete…",
     title: (runs) => `Delete ${runs} permanently?`,
     explanation: "Their task runs, history and logs are deleted with them. This can't be undone.",
     confirm: "Delete",
@@ -106,15 +112,9 @@ export function runsIn(count: number, capped = false): string {
   return `${count.toLocaleString("en")}${capped ? "+" : ""} ${count === 1 && !capped ? "run" : "runs"}`;
 }
 
-/** The list's filter narrowed to the runs that an action applies to; null if there can be none. `since`: when they were
- * selected. If the list leaves out planned runs, naming their states must not include them. */
-export function filterFor(kind: BulkKind, list: RunFilter, since: string): BulkFilter | null {
-  const listed = list.stateTypes;
-  const stateTypes = listed ? kind.types.filter((type) => listed.includes(type)) : [...kind.types];
-  if (stateTypes.length === 0) return null;
-  const filter: BulkFilter = { stateTypes };
-  if (list.text) filter.text = list.text;
-  if (list.flowId) filter.flowId = list.flowId;
-  if (!listed && !list.includeFuture) filter.until = since;
-  return filter;
+/** The list's filter narrowed to the runs that an action applies to. `since`: when they were selected. A list without a query leaves out
+ * planned runs, and naming their states must not include them. */
+export function filterFor(kind: BulkKind, list: RunFilter, since: string): BulkFilter {
+  const stateTypes = [...kind.types];
+  return list.q ? { stateTypes, q: list.q } : { stateTypes, until: since };
 }

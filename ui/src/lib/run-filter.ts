@@ -1,69 +1,92 @@
-/** The view of the runs list and its URL: `/runs?show=failed&q=etl&flow=<id>`. */
+/** The view of the runs list and its URL: `/runs?q=state:failed+etl&sort=-end_time`. */
 
-export type Show = "all" | "failed" | "running" | "waiting";
+import { fieldOf, replaced, tokensOf } from "./run-query";
 
-export const SHOWS: readonly { id: Show; label: string }[] = [
-  { id: "all", label: "All" },
-  { id: "failed", label: "Failed" },
-  { id: "running", label: "Running" },
-  { id: "waiting", label: "Waiting" },
-];
+export const SHOWS = [
+  { id: "all", label: "All", token: "" },
+  { id: "failed", label: "Failed", token: "state:failed" },
+  { id: "running", label: "Running", token: "state:running,cancelling" },
+  { id: "waiting", label: "Waiting", token: "state:waiting" },
+  { id: "late", label: "Late", token: "state:late" },
+] as const;
+export type Show = (typeof SHOWS)[number]["id"];
+
+/** Names of orders as in the server's other interfaces, with their names in GraphQL. */
+export const SORTS = {
+  "-scheduled_time": "SCHEDULED_TIME_DESC",
+  scheduled_time: "SCHEDULED_TIME_ASC",
+  "-start_time": "START_TIME_DESC",
+  start_time: "START_TIME_ASC",
+  "-end_time": "END_TIME_DESC",
+  end_time: "END_TIME_ASC",
+  waiting: "WAITING",
+} as const;
+export type Sort = keyof typeof SORTS;
 
 export interface RunView {
-  show: Show;
   q: string;
-  flow: string;
+  sort: Sort;
 }
 
 export interface RunFilter {
+  q?: string;
   stateTypes?: string[];
-  text?: string;
   flowId?: string;
-  includeFuture?: boolean;
+  until?: string;
 }
 
+const LONGEST = 500;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
+const STATES = ["state", "is"];
 
-/** Parses the URL. Unknown values fall back to the default, so an old link never breaks the page. */
+/** Parses the URL. An unknown order falls back to the usual one: of runs that wait, those needed soonest; of others, the newest. */
 export function parseRunView(search: Record<string, unknown>): RunView {
-  const show = SHOWS.find((one) => one.id === search.show)?.id ?? "all";
-  const flow = typeof search.flow === "string" && UUID.test(search.flow) ? search.flow : "";
-  return { show, q: typeof search.q === "string" ? search.q.slice(0, 200) : "", flow };
+  const q = typeof search.q === "string" ? search.q.slice(0, LONGEST).trim() : "";
+  const isKnown = typeof search.sort === "string" && Object.hasOwn(SORTS, search.sort);
+  return { q, sort: isKnown ? (search.sort as Sort) : usualSort(q) };
 }
 
-/** What a URL asks for that doesn't exist, as a sentence: showing all runs instead would look like an answer. */
-export function unknownInUrl(search: Record<string, unknown>): string | null {
-  const { show, flow } = search;
-  if (show !== undefined && show !== "" && !SHOWS.some((one) => one.id === show))
-    return `There is no view “${String(show).slice(0, 40)}”; the views are ${SHOWS.map((one) => one.id).join(", ")}.`;
-  if (flow !== undefined && flow !== "" && !(typeof flow === "string" && UUID.test(flow)))
-    return `“${String(flow).slice(0, 40)}” is not the id of a flow.`;
-  return null;
+function usualSort(q: string): Sort {
+  return showOf(q) === "waiting" ? "waiting" : "-scheduled_time";
 }
 
 /** Writes the URL: only what differs from the default. */
-export function printRunView(view: RunView): Record<string, string> {
-  const search: Record<string, string> = {};
-  if (view.show !== "all") search.show = view.show;
-  if (view.q.trim()) search.q = view.q.trim();
-  if (view.flow) search.flow = view.flow;
-  return search;
+export function printRunView(view: RunView): { q?: string; sort?: string } {
+  const q = view.q.trim();
+  return { ...(q ? { q } : {}), ...(view.sort === usualSort(q) ? {} : { sort: view.sort }) };
 }
 
-const TYPES: Record<Exclude<Show, "all">, string[]> = {
-  failed: ["FAILED"],
-  running: ["RUNNING", "CANCELLING"],
-  waiting: ["SCHEDULED", "PENDING", "PAUSED"],
-};
+/** What an address of an earlier release asks for with `show` and `flow`, as a query; null if it has neither. */
+export function formerQuery(search: Record<string, unknown>): string | null {
+  const { show, flow } = search;
+  if (!show && !flow) return null;
+  const token = SHOWS.find((one) => one.id === show)?.token ?? (show ? `state:${String(show).slice(0, 40)}` : "");
+  const q = typeof search.q === "string" ? search.q : "";
+  return [token, flow ? `flow:${String(flow).slice(0, 40)}` : "", q].filter(Boolean).join(" ");
+}
 
-/** The API's filter. Waiting runs include those planned for later, which wait for their time. */
-export function toRunFilter(view: RunView): RunFilter {
-  const filter: RunFilter = {};
-  if (view.show !== "all") filter.stateTypes = TYPES[view.show];
-  if (view.show === "waiting") filter.includeFuture = true;
-  if (view.q.trim()) filter.text = view.q.trim();
-  if (view.flow) filter.flowId = view.flow;
-  return filter;
+/** The quick choice that a query is, whatever else it asks for; null if it asks for other states. */
+export function showOf(q: string): Show | null {
+  const states = tokensOf(q).filter((token) => STATES.includes(fieldOf(token)));
+  return SHOWS.find(({ token }) => token === states.join(" "))?.id ?? null;
+}
+
+/** The query with another quick choice. */
+export function withShow(q: string, show: Show): string {
+  const token = SHOWS.find((one) => one.id === show)?.token;
+  return replaced(q, STATES, token ? [token] : []);
+}
+
+/** The query for runs that are due in a range of time. */
+export function withRange(q: string, since: string, until: string): string {
+  return replaced(q, ["since", "until"], [`since:${minute(since)}`, `until:${minute(until)}`]);
+}
+
+const minute = (time: string) => `${new Date(time).toISOString().slice(0, 16)}Z`;
+
+/** The API's filter. */
+export function toRunFilter(view: { q: string }): RunFilter {
+  return view.q ? { q: view.q } : {};
 }
 
 export function isUuid(text: string): boolean {

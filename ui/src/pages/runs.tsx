@@ -1,17 +1,25 @@
+import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import { type RefObject, useMemo, useRef, useState } from "react";
 import { Button } from "react-aria-components";
-import type { RunRow } from "../api/flow-runs";
+import { csvAddress, overviewQuery, type RunRow } from "../api/flow-runs";
 import { BulkBar } from "../features/bulk/bulk-bar";
-import { FilterBar } from "../features/runs/filter-bar";
+import { BulkDialog } from "../features/bulk/bulk-dialog";
+import { ColumnsMenu } from "../features/runs/columns-menu";
+import { Histogram } from "../features/runs/histogram";
 import { NoRuns } from "../features/runs/no-runs";
+import { QueryBox } from "../features/runs/query-box";
+import { QuickChips } from "../features/runs/quick-chips";
+import { QuickLook } from "../features/runs/quick-look";
+import { RowActions } from "../features/runs/row-actions";
 import { RunsTable, type Selecting } from "../features/runs/runs-table";
-import { StopDialog } from "../features/runs/stop-dialog";
 import { useRunList } from "../features/runs/use-run-list";
 import { useRunSelection } from "../features/runs/use-run-selection";
 import { useRunsShortcuts } from "../features/runs/use-runs-shortcuts";
-import { useWriting } from "../features/session/permissions";
-import { parseRunView, printRunView, type RunView, toRunFilter, unknownInUrl } from "../lib/run-filter";
+import { type TableChoice, useTableChoice } from "../features/runs/use-table-choice";
+import type { BulkKind } from "../lib/bulk";
+import { DENSITIES } from "../lib/run-columns";
+import { parseRunView, printRunView, type RunView, toRunFilter, withRange, withShow } from "../lib/run-filter";
 import { Empty, Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 
@@ -21,15 +29,18 @@ export function RunsPage() {
   const navigate = useNavigate();
   const view = useMemo(() => parseRunView(search), [search]);
   const box = useRef<HTMLDivElement>(null);
-  const filterInput = useRef<HTMLInputElement>(null);
+  const input = useRef<HTMLInputElement>(null);
   const [current, setCurrent] = useState(-1);
+  const [isLooking, look] = useState(false);
+  const table = useTableChoice();
   const list = useRunList(view, box);
   const choice = useRunSelection(list.all, list.visible);
   const change = (next: RunView) => {
     setCurrent(-1);
     choice.clear();
-    void navigate({ to: "/runs", search: printRunView(next), replace: true });
+    void navigate({ to: "/runs", search: printRunView(next) });
   };
+  const ask = (q: string) => change(parseRunView({ q, sort: search.sort }));
   useRunsShortcuts({
     view,
     change,
@@ -38,31 +49,49 @@ export function RunsPage() {
     setCurrent,
     selecting: choice.selecting,
     clear: choice.isAny ? choice.clear : null,
-    focusFilter: () => filterInput.current?.focus(),
+    isLooking,
+    look,
+    focusFilter: () => input.current?.focus(),
     showNew: list.showNew,
   });
+  const looked = isLooking ? list.visible[current] : undefined;
   return (
     <div className="page page-full">
-      <Head list={list} />
-      <FilterBar view={view} change={change} input={filterInput} flowName={list.all[0]?.flow.name} />
-      <div className={`card table-card ${list.query.isPlaceholderData ? "dimmed" : ""}`}>
-        <List
-          list={list}
-          view={view}
-          unknown={unknownInUrl(search)}
-          change={change}
-          box={box}
-          current={current}
-          selecting={choice.selecting}
-        />
-        <BulkBar
-          selection={choice.selection}
-          selected={choice.selected}
-          filter={toRunFilter(view)}
-          total={list.count}
-          onAll={choice.selectMatches}
-          onClear={choice.clear}
-        />
+      <Head list={list} view={view} table={table} />
+      <QueryBox
+        q={view.q}
+        onChange={ask}
+        input={input}
+        refused={list.refused}
+        onOpen={(runId) => void navigate({ to: "/runs/$runId", params: { runId } })}
+      />
+      <Overview view={view} change={change} ask={ask} />
+      <div className="runs-body">
+        <div className={`card table-card ${list.query.isPlaceholderData || list.refused ? "dimmed" : ""}`}>
+          <List
+            list={list}
+            view={view}
+            ask={ask}
+            change={change}
+            box={box}
+            current={current}
+            selecting={choice.selecting}
+            table={table}
+            onLook={(run) => {
+              setCurrent(list.visible.indexOf(run));
+              look(true);
+            }}
+          />
+          <BulkBar
+            selection={choice.selection}
+            selected={choice.selected}
+            filter={toRunFilter(view)}
+            total={list.count}
+            onAll={choice.selectMatches}
+            onClear={choice.clear}
+          />
+        </div>
+        {looked && <QuickLook run={looked} onClose={() => look(false)} />}
       </div>
     </div>
   );
@@ -70,12 +99,12 @@ export function RunsPage() {
 
 type RunList = ReturnType<typeof useRunList>;
 
-function Head({ list: { query, count } }: { list: RunList }) {
+function Head({ list: { data, count }, view, table }: { list: RunList; view: RunView; table: TableChoice }) {
   return (
-    <div className="page-head">
+    <div className="page-head runs-head">
       <h1>Runs</h1>
       <span className="muted number" aria-live="polite">
-        {query.data && `${count.total.toLocaleString("en")}${count.totalCapped ? "+" : ""}`}
+        {data && `${count.total.toLocaleString("en")}${count.totalCapped ? "+" : ""}`}
       </span>
       <span className="spring" />
       <Link to="/logs" className="muted link">
@@ -84,25 +113,49 @@ function Head({ list: { query, count } }: { list: RunList }) {
       <Link to="/jobs" className="muted link">
         Jobs
       </Link>
+      <a className="button wide-only" href={csvAddress(view)} download="flow-runs.csv">
+        CSV
+      </a>
+      <ColumnsMenu choice={table} />
     </div>
   );
 }
 
-interface ListProps {
-  list: RunList;
+interface Changing {
   view: RunView;
-  /** What the URL asks for that doesn't exist. */
-  unknown: string | null;
   change: (view: RunView) => void;
+  ask: (q: string) => void;
+}
+
+function Overview({ view, change, ask }: Changing) {
+  const { data } = useQuery({ ...overviewQuery(view.q), placeholderData: keepPreviousData });
+  return (
+    <>
+      <div className="filter-bar runs-chips">
+        <QuickChips q={view.q} counts={data} onChoose={(show) => change(parseRunView({ q: withShow(view.q, show) }))} />
+      </div>
+      <div className="histogram-place">
+        {data?.runHistogram && (
+          <Histogram histogram={data.runHistogram} onRange={(since, until) => ask(withRange(view.q, since, until))} />
+        )}
+      </div>
+    </>
+  );
+}
+
+interface ListProps extends Changing {
+  list: RunList;
   box: RefObject<HTMLDivElement | null>;
   current: number;
   selecting: Selecting | undefined;
+  table: TableChoice;
+  onLook: (run: RunRow) => void;
 }
 
-function List({ list, view, unknown, change, box, current, selecting }: ListProps) {
-  const { query, visible, held, showNew } = list;
-  const [stopping, setStopping] = useState<RunRow | null>(null);
-  const writing = useWriting();
+function List(props: ListProps) {
+  const { list, view, ask, change, box, table } = props;
+  const { query, data, visible, held, showNew, refused } = list;
+  const [question, setQuestion] = useState<{ kind: BulkKind; run: RunRow } | null>(null);
   return (
     <>
       {held > 0 && (
@@ -111,34 +164,49 @@ function List({ list, view, unknown, change, box, current, selecting }: ListProp
         </Button>
       )}
       <section className="table-box" ref={box} aria-label="Runs" tabIndex={0}>
-        {unknown ? (
+        {refused && !data ? (
           <Empty
-            title={unknown}
+            title={refused.sentence}
             action={
-              <Button className="button" onPress={() => change(view)}>
-                Show runs without it
+              <Button className="button" onPress={() => ask("")}>
+                Show all runs
               </Button>
             }
           />
         ) : query.isPending ? (
           <Skeleton rows={24} label="runs" />
-        ) : query.isError && !query.data ? (
+        ) : query.isError && !data ? (
           <Failure error={query.error} retry={() => void query.refetch()} what="The runs" />
         ) : visible.length === 0 ? (
-          <NoRuns view={view} change={change} />
+          <NoRuns q={view.q} onChange={ask} />
         ) : (
           <RunsTable
             runs={visible}
             box={box}
             total={list.count.total}
-            current={current}
+            current={props.current}
             onNearEnd={list.onNearEnd}
-            onStop={writing.allowed ? setStopping : null}
-            selecting={selecting}
+            columns={table.columns}
+            row={DENSITIES[table.density]}
+            sort={view.sort}
+            onSort={(sort) => change({ ...view, sort })}
+            actions={(run) => (
+              <RowActions run={run} onLook={() => props.onLook(run)} onChange={(kind) => setQuestion({ kind, run })} />
+            )}
+            selecting={props.selecting}
           />
         )}
       </section>
-      <StopDialog run={stopping} onClose={() => setStopping(null)} />
+      {question && (
+        <BulkDialog
+          target={{ kind: question.kind, runs: [question.run], count: ONE }}
+          selected={ONE}
+          onClose={() => setQuestion(null)}
+          onDone={() => {}}
+        />
+      )}
     </>
   );
 }
+
+const ONE = { total: 1, totalCapped: false };

@@ -20,10 +20,7 @@ export function useTargets(selection: Selection, selected: readonly RunRow[], li
   const kinds = may("runs:bulk") ? BULK.filter((kind) => may(kind.permission)) : [];
   const filters: Partial<Record<BulkAction, BulkFilter>> = {};
   if (selection.allSince !== null) {
-    for (const kind of kinds) {
-      const filter = filterFor(kind, list, selection.allSince);
-      if (filter) filters[kind.action] = filter;
-    }
+    for (const kind of kinds) filters[kind.action] = filterFor(kind, list, selection.allSince);
   }
   const counts = useQuery({ ...countsQuery(filters), enabled: selection.allSince !== null });
   const targets =

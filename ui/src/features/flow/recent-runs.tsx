@@ -1,7 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import { useCallback, useRef, useState } from "react";
+import { Button } from "react-aria-components";
 import type { RunRow } from "../../api/flow-runs";
 import type { Flow } from "../../api/flows";
+import { OF_FLOW } from "../../lib/run-columns";
+import { quoted } from "../../lib/run-query";
+import { canStop } from "../../lib/states";
 import { Empty } from "../../ui/notice";
 import { RunsTable } from "../runs/runs-table";
 import { StopDialog } from "../runs/stop-dialog";
@@ -17,7 +21,7 @@ export function RecentRuns({ flow }: { flow: Flow }) {
       <div className="card-head">
         <h2 id="recent">Recent runs</h2>
         <span className="spring" />
-        <Link to="/runs" search={{ flow: flow.id }} className="muted">
+        <Link to="/runs" search={{ q: `flow:${quoted(`${flow.project.name}/${flow.name}`)}` }} className="muted">
           All runs of this flow
         </Link>
       </div>
@@ -31,8 +35,19 @@ export function RecentRuns({ flow }: { flow: Flow }) {
             total={flow.recentRuns.length}
             current={-1}
             onNearEnd={onNearEnd}
-            onStop={writing.allowed ? setStopping : null}
-            isCompact
+            columns={OF_FLOW}
+            actions={(run) =>
+              writing.allowed &&
+              canStop(run.state.type) && (
+                <Button
+                  className="button small quiet above"
+                  aria-label={`Stop ${run.name}`}
+                  onPress={() => setStopping(run)}
+                >
+                  Stop…
+                </Button>
+              )
+            }
           />
         )}
       </section>

@@ -1,16 +1,12 @@
-import { Link } from "@tanstack/react-router";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { type RefObject, useEffect } from "react";
-import { Button } from "react-aria-components";
+import { type CSSProperties, type ReactNode, type RefObject, useEffect } from "react";
 import type { RunRow } from "../../api/flow-runs";
-import { canStop, lookOfRun } from "../../lib/states";
-import { brief } from "../../lib/waiting";
-import { byOf, whyOf } from "../../lib/why";
+import { ariaSort, type ColumnId, columnOf, nextSort } from "../../lib/run-columns";
+import type { Sort } from "../../lib/run-filter";
+import { lookOfRun } from "../../lib/states";
 import { useNow } from "../../ui/clock";
-import { Elapsed, Instant } from "../../ui/instant";
 import { usePhone } from "../../ui/phone";
-import { StatePill } from "../../ui/state-pill";
-import { WaitSentence } from "./wait-sentence";
+import { cellOf } from "./run-cells";
 import "./runs.css";
 
 const ROW = 32;
@@ -22,11 +18,16 @@ interface Props {
   total: number;
   current: number;
   onNearEnd: () => void;
-  onStop: ((run: RunRow) => void) | null;
+  columns: readonly ColumnId[];
+  /** The height of a row in pixels. */
+  row?: number;
+  /** The order of the runs, if their titles change it. */
+  sort?: Sort;
+  onSort?: (sort: Sort) => void;
+  /** What can be done to a run. */
+  actions: (run: RunRow) => ReactNode;
   /** Makes runs selectable. */
   selecting?: Selecting;
-  /** On a flow's own page: without its name, and without the agent and who started a run, so that there is room for the reason. */
-  isCompact?: boolean;
 }
 
 export interface Selecting {
@@ -36,9 +37,9 @@ export interface Selecting {
   onToggleAll: () => void;
 }
 
-export function RunsTable({ runs, box, total, current, onNearEnd, onStop, selecting, isCompact = false }: Props) {
+export function RunsTable({ runs, box, total, current, onNearEnd, row = ROW, ...table }: Props) {
   const phone = usePhone();
-  const height = phone ? PHONE_ROW : ROW;
+  const height = phone ? PHONE_ROW : row;
   const virtual = useVirtualizer({
     count: runs.length,
     getScrollElement: () => box.current,
@@ -59,58 +60,13 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, select
     if (height) virtual.measure();
   }, [virtual, height]);
   return (
-    <table className="table runs-table" aria-rowcount={total + 1}>
-      <colgroup>
-        {selecting && <col className="col-check" />}
-        <col className="col-state" />
-        {!isCompact && <col className="col-flow" />}
-        <col className="col-run" />
-        <col />
-        <col className="col-time" />
-        <col className="col-duration" />
-        {!isCompact && <col className="col-agent" />}
-        {!isCompact && <col className="col-by" />}
-        <col className="col-action" />
-      </colgroup>
-      <thead>
-        <tr>
-          {selecting && (
-            <th scope="col" className="cell-check">
-              <AllBox selecting={selecting} />
-            </th>
-          )}
-          <th scope="col">State</th>
-          {!isCompact && <th scope="col">Flow</th>}
-          <th scope="col">Run</th>
-          <th scope="col">Why / progress</th>
-          <th scope="col">Started</th>
-          <th scope="col" className="right">
-            Duration
-          </th>
-          {!isCompact && <th scope="col">Agent</th>}
-          {!isCompact && <th scope="col">By</th>}
-          <th scope="col">
-            <span className="unseen">Actions</span>
-          </th>
-        </tr>
-      </thead>
+    <table className="table runs-table" aria-rowcount={total + 1} style={{ "--row": `${row}px` } as CSSProperties}>
+      <Head {...table} />
       <tbody>
         {first && first.start > 0 && <tr aria-hidden="true" style={{ height: first.start }} />}
         {items.map((item) => {
           const run = runs[item.index];
-          return (
-            run && (
-              <Row
-                key={run.id}
-                run={run}
-                index={item.index}
-                isCurrent={item.index === current}
-                onStop={onStop}
-                selecting={selecting}
-                isCompact={isCompact}
-              />
-            )
-          );
+          return run && <Row key={run.id} run={run} index={item.index} isCurrent={item.index === current} {...table} />;
         })}
         {last && virtual.getTotalSize() > last.end && (
           <tr aria-hidden="true" style={{ height: virtual.getTotalSize() - last.end }} />
@@ -120,13 +76,61 @@ export function RunsTable({ runs, box, total, current, onNearEnd, onStop, select
   );
 }
 
-interface RowProps {
+type Table = Pick<Props, "columns" | "sort" | "onSort" | "actions" | "selecting">;
+
+function Head({ columns, sort, onSort, selecting }: Table) {
+  return (
+    <>
+      <colgroup>
+        {selecting && <col className="col-check" />}
+        {columns.map((id) => (
+          <col key={id} className={`col-${id}`} />
+        ))}
+        <col className="col-action" />
+      </colgroup>
+      <thead>
+        <tr>
+          {selecting && (
+            <th scope="col" className="cell-check">
+              <AllBox selecting={selecting} />
+            </th>
+          )}
+          {columns.map((id) => (
+            <Title key={id} id={id} sort={sort} onSort={onSort} />
+          ))}
+          <th scope="col">
+            <span className="unseen">Actions</span>
+          </th>
+        </tr>
+      </thead>
+    </>
+  );
+}
+
+function Title({ id, sort, onSort }: { id: ColumnId } & Pick<Props, "sort" | "onSort">) {
+  const column = columnOf(id);
+  const next = sort && nextSort(column, sort);
+  const order = ariaSort(column, sort);
+  return (
+    <th scope="col" className={column.isRight ? "right" : undefined} aria-sort={order}>
+      {next && onSort ? (
+        <button type="button" className="column-title" onClick={() => onSort(next)}>
+          {column.title}
+          <span className="column-order" aria-hidden="true">
+            {order === "ascending" ? "↑" : "↓"}
+          </span>
+        </button>
+      ) : (
+        column.title
+      )}
+    </th>
+  );
+}
+
+interface RowProps extends Table {
   run: RunRow;
   index: number;
   isCurrent: boolean;
-  isCompact: boolean;
-  onStop: Props["onStop"];
-  selecting: Selecting | undefined;
 }
 
 function AllBox({ selecting }: { selecting: Selecting }) {
@@ -160,11 +164,8 @@ function RowBox({ run, selecting, isChecked }: { run: RunRow; selecting: Selecti
   );
 }
 
-function Row({ run, index, isCurrent, isCompact, onStop, selecting }: RowProps) {
-  const now = useNow();
-  const look = lookOfRun(run, now);
-  const why = whyOf(run);
-  const due = !run.startTime;
+function Row({ run, index, isCurrent, columns, actions, selecting }: RowProps) {
+  const look = lookOfRun(run, useNow());
   const isChecked = selecting?.isSelected(run.id) ?? false;
   return (
     <tr
@@ -177,45 +178,15 @@ function Row({ run, index, isCurrent, isCompact, onStop, selecting }: RowProps) 
           <RowBox run={run} selecting={selecting} isChecked={isChecked} />
         </td>
       )}
-      <td className="cell-state">
-        <StatePill look={look} />
-      </td>
-      {!isCompact && (
-        <td className="cell-flow">
-          <Link to="/flows/$flowId" params={{ flowId: run.flow.id }} className="above strong" preload={false}>
-            {run.flow.name}
-          </Link>
-        </td>
-      )}
-      <td className="cell-run">
-        <Link to="/runs/$runId" params={{ runId: run.id }} className="row-link">
-          {run.name}
-        </Link>
-      </td>
-      <td className={`cell-why ${run.waitReason ? "" : "mono"} text-${look.family}`} title={why}>
-        <WaitSentence sentence={brief(why)} holders={run.waitHolders} />
-      </td>
-      <td className="cell-time number">
-        {due ? (
-          <span className="muted">
-            due <Instant at={run.scheduledTime} />
-          </span>
-        ) : (
-          <Instant at={run.startTime} />
-        )}
-      </td>
-      <td className="cell-duration right number">
-        <Elapsed start={run.startTime} end={run.endTime} />
-      </td>
-      {!isCompact && <td className="cell-agent muted">{run.agent?.name}</td>}
-      {!isCompact && <td className="cell-by muted">{byOf(run)}</td>}
-      <td className="cell-action">
-        {onStop && canStop(run.state.type) && (
-          <Button className="button small quiet above" aria-label={`Stop ${run.name}`} onPress={() => onStop(run)}>
-            Stop…
-          </Button>
-        )}
-      </td>
+      {columns.map((id) => {
+        const cell = cellOf(id, run, look);
+        return (
+          <td key={id} className={`cell-${id} ${cell.className ?? ""}`} title={cell.title}>
+            {cell.content}
+          </td>
+        );
+      })}
+      <td className="cell-action">{actions(run)}</td>
     </tr>
   );
 }

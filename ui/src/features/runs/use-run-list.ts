@@ -1,20 +1,31 @@
 /** The runs of a view, page by page, with new ones held back while the list is scrolled down. */
 
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
-import { type RefObject, useCallback, useEffect, useMemo, useState } from "react";
+import { type RefObject, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { type RunRow, runsQuery } from "../../api/flow-runs";
-import { type RunView, toRunFilter } from "../../lib/run-filter";
+import { ApiError } from "../../api/http";
+import type { RunView } from "../../lib/run-filter";
+import { refusedToken } from "../../lib/run-query";
+
+const REFUSALS = ["invalid", "unknown_name"];
 
 export function useRunList(view: RunView, box: RefObject<HTMLDivElement | null>) {
-  const query = useInfiniteQuery({ ...runsQuery(toRunFilter(view)), placeholderData: keepPreviousData });
-  const all = useMemo(() => unique(query.data?.pages.flatMap((page) => page.items) ?? []), [query.data]);
+  const query = useInfiniteQuery({ ...runsQuery(view), placeholderData: keepPreviousData });
+  const last = useRef(query.data);
+  if (query.data) last.current = query.data;
+  const { error } = query;
+  const isRefused = error instanceof ApiError && REFUSALS.includes(error.code);
+  const data = query.data ?? (isRefused ? last.current : undefined); // a query that can't be used leaves the list as it was
+  const all = useMemo(() => unique(data?.pages.flatMap((page) => page.items) ?? []), [data]);
   const { hasNextPage, isFetchingNextPage, fetchNextPage } = query;
   const onNearEnd = useCallback(() => {
     if (hasNextPage && !isFetchingNextPage) void fetchNextPage();
   }, [hasNextPage, isFetchingNextPage, fetchNextPage]);
-  const first = query.data?.pages[0];
+  const first = data?.pages[0];
   return {
     query,
+    data,
+    refused: isRefused ? { token: refusedToken(view.q, error), sentence: error.message } : null,
     all,
     count: { total: first?.total ?? 0, totalCapped: first?.totalCapped ?? false },
     onNearEnd,

@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import type { RunRow } from "../../api/flow-runs";
-import { type RunView, SHOWS } from "../../lib/run-filter";
+import { parseRunView, type RunView, SHOWS, withShow } from "../../lib/run-filter";
 import { useShortcuts } from "../../ui/shortcuts";
 import type { Selecting } from "./runs-table";
 
@@ -14,6 +14,9 @@ interface Keys {
   selecting: Selecting | undefined;
   /** Clears the selection; null while there is none. */
   clear: (() => void) | null;
+  /** The run that is looked at beside the list. */
+  isLooking: boolean;
+  look: (isLooking: boolean) => void;
   focusFilter: () => void;
   showNew: () => void;
 }
@@ -35,6 +38,7 @@ export function useRunsShortcuts(keys: Keys): void {
     { keys: "j", label: "Next run", run: () => move(1) },
     { keys: "k", label: "Previous run", run: () => move(-1) },
     { keys: "Enter", label: "Open the run", run: open },
+    { keys: " ", label: "Quick look", run: () => run && keys.look(!keys.isLooking) },
     { keys: "u", label: "Show new runs", run: keys.showNew },
     ...(selecting
       ? [
@@ -42,11 +46,12 @@ export function useRunsShortcuts(keys: Keys): void {
           { keys: "Shift X", label: "Select all up to the current run", run: () => select(true) },
         ]
       : []),
-    ...(clear ? [{ keys: "Escape", label: "Clear the selection", run: clear }] : []),
+    ...(keys.isLooking ? [{ keys: "Escape", label: "Close the quick look", run: () => keys.look(false) }] : []),
+    ...(clear && !keys.isLooking ? [{ keys: "Escape", label: "Clear the selection", run: clear }] : []),
     ...SHOWS.map((show, index) => ({
       keys: String(index + 1),
       label: `Show ${show.label.toLowerCase()}`,
-      run: () => change({ ...view, show: show.id }),
+      run: () => change(parseRunView({ q: withShow(view.q, show.id) })),
     })),
   ]);
 }
