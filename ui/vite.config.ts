@@ -9,10 +9,17 @@ const server = process.env.APPLIANCE_URL ?? "http://127.0.0.1:4200";
 function chunkOf(id: string): string | undefined {
   if (/node_modules\/(react|react-dom|scheduler)\//.test(id)) return "react";
   if (/node_modules\/|src\/(ui|api)\/.+\.(tsx?|css)$/.test(id)) return "parts";
-  if (/src\/lib\/(base|json|keys|states|waiting|why|bulk|jobs|run-filter|run-query|run-columns|counted|time|selection)\.ts$/.test(id)) return "parts";
+  if (
+    /src\/lib\/(base|json|keys|states|waiting|why|bulk|jobs|run-filter|run-query|run-columns|counted|time|selection)\.ts$/.test(
+      id,
+    )
+  )
+    return "parts";
   if (/src\/features\/(bulk|live|runs|session|shell|system)\/.+\.css$/.test(id)) return "parts";
   if (
-    /src\/features\/(bulk\/bulk-dialog|runs\/(marked-state-field|runs-table|run-cells|stop-dialog|wait-sentence))\.tsx$/.test(id)
+    /src\/features\/(bulk\/bulk-dialog|runs\/(marked-state-field|runs-table|run-cells|stop-dialog|wait-sentence))\.tsx$/.test(
+      id,
+    )
   )
     return "parts";
   return undefined;

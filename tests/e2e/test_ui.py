@@ -166,10 +166,10 @@ def test_the_list_says_why_and_filters_live_in_the_url(page: Page, site: Applian
     page.goto(f"{site.url}/runs")
     expect(page.get_by_text("fetch-1[3]: ConnectionError: upstream source returned HTTP 503")).to_be_visible()
     page.get_by_role("radio", name="Failed").click()
-    expect(page).to_have_url(re.compile(r"show=failed"))
+    expect(page).to_have_url(re.compile(r"q=state%3Afailed"))
     expect(page.get_by_role("row", name=re.compile("report"))).to_have_count(0)
     page.get_by_label(re.compile("Filter by flow")).fill("orders")
-    expect(page).to_have_url(re.compile(r"q=orders"))
+    expect(page).to_have_url(re.compile(r"orders"))
     expect(page.get_by_role("row", name=re.compile("wide"))).to_have_count(0)
     page.reload()
     expect(page.get_by_role("row", name=re.compile("orders"))).to_have_count(1)
@@ -377,14 +377,14 @@ def test_an_ended_session_leads_to_the_door_and_back(loose_page: Page, site: App
     page.goto(f"{site.url}/runs")
     page.get_by_role("radio", name="Failed").click()
     expect(page.get_by_role("row", name=re.compile("wide"))).to_be_visible()
-    expect(page).to_have_url(re.compile("show=failed"))
+    expect(page).to_have_url(re.compile("q=state%3Afailed"))
     page.context.clear_cookies()
     ui.start(site, "dies")  # the list hears of it and asks again, if it has not found out before
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.get_by_label("User name").fill("admin")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    expect(page).to_have_url(re.compile("/runs.*show=failed"))
+    expect(page).to_have_url(re.compile("/runs.*state%3Afailed"))
 
 
 def test_the_light_is_honest_when_the_server_dies(browser: Browser, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ def test_all_of_the_ui_works_under_a_prefix(page: Page) -> None:
     page.get_by_label("User name").fill("admin")
     page.get_by_label("Password").fill(PASSWORD)
     page.get_by_role("button", name="Sign in").click()
-    page.wait_for_url(f"**{PREFIX}/runs?show=failed")  # the way back keeps the search
+    page.wait_for_url(f"**{PREFIX}/runs?q=state%3Afailed")  # the way back keeps the search
     expect(page.get_by_role("button", name="Live. Pause live updates")).to_be_visible()
     page.get_by_role("navigation", name="Main").get_by_role("link", name="Flows").click()
     page.wait_for_url(f"**{PREFIX}/flows")

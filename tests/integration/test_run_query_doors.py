@@ -47,7 +47,7 @@ CASES = [
     ("error:503 state:crashed", "elm"),
 ]
 WRONG = [
-    ("stat:failed", "There is no filter stat:, did you mean 'state'?"),
+    ("stat:failed", "There is no filter 'stat'; did you mean 'state'?"),
     ("state:faild", "There is no state 'faild'; did you mean 'Failed'?"),
     ("flow:elt", "There is no flow 'elt'; did you mean 'etl'?"),
     ("flow:x*", "There is no flow 'x*'; the flows are etl, load."),

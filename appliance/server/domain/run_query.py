@@ -160,7 +160,7 @@ class _Parser:
         if reader is None:
             hint = suggestions.hint(name[:80], sorted(READERS), "the filters are")
             raise Invalid(
-                f"There is no filter {name[:80]}:, {hint.removesuffix('.')}. To search for it as text, put it in quotation marks.",
+                f"There is no filter {name[:80]!r}; {hint} To search for it as text, put it in quotation marks.",
                 token=value.token,
             )
         if not value.plain:

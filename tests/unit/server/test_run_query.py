@@ -43,8 +43,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("is:planned", {"states": ["SCHEDULED"], "since": NOW}),
 ]  # fmt: skip
 WRONG = [
-    ("stat:failed", "There is no filter stat:, did you mean 'state'?", "stat:failed"),
-    ("tag:x", "There is no filter tag:, ", "tag:x"),
+    ("stat:failed", "There is no filter 'stat'; did you mean 'state'?", "stat:failed"),
+    ("tag:x", "There is no filter 'tag'; ", "tag:x"),
     ("calm http://x", "put it in quotation marks", "http://x"),
     ("state:", "state: can't be used: its value is missing", "state:"),
     ('flow:""', "its value is missing", 'flow:""'),

@@ -68,7 +68,7 @@ export function formerQuery(search: Record<string, unknown>): string | null {
 /** The quick choice that a query is, whatever else it asks for; null if it asks for other states. */
 export function showOf(q: string): Show | null {
   const states = tokensOf(q).filter((token) => STATES.includes(fieldOf(token)));
-  return SHOWS.find(({ token }) => token === states.join(" "))?.id ?? null;
+  return SHOWS.find(({ token }) => token === states.join(" ").toLowerCase())?.id ?? null;
 }
 
 /** The query with another quick choice. */

@@ -18,7 +18,7 @@ import { useRunSelection } from "../features/runs/use-run-selection";
 import { useRunsShortcuts } from "../features/runs/use-runs-shortcuts";
 import { type TableChoice, useTableChoice } from "../features/runs/use-table-choice";
 import type { BulkKind } from "../lib/bulk";
-import { DENSITIES } from "../lib/run-columns";
+import { type ColumnId, DENSITIES } from "../lib/run-columns";
 import { parseRunView, printRunView, type RunView, toRunFilter, withRange, withShow } from "../lib/run-filter";
 import { Empty, Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
@@ -67,7 +67,7 @@ export function RunsPage() {
       />
       <Overview view={view} change={change} ask={ask} />
       <div className="runs-body">
-        <div className={`card table-card ${list.query.isPlaceholderData || list.refused ? "dimmed" : ""}`}>
+        <div className={`card table-card ${list.query.isPlaceholderData ? "dimmed" : ""}`}>
           <List
             list={list}
             view={view}
@@ -76,7 +76,8 @@ export function RunsPage() {
             box={box}
             current={current}
             selecting={choice.selecting}
-            table={table}
+            columns={looked ? table.columns.filter((id) => !LEFT_OUT.includes(id)) : table.columns}
+            row={DENSITIES[table.density]}
             onLook={(run) => {
               setCurrent(list.visible.indexOf(run));
               look(true);
@@ -96,6 +97,9 @@ export function RunsPage() {
     </div>
   );
 }
+
+/** Beside a quick look, which has them too. */
+const LEFT_OUT: readonly ColumnId[] = ["started", "agent", "by"];
 
 type RunList = ReturnType<typeof useRunList>;
 
@@ -148,12 +152,13 @@ interface ListProps extends Changing {
   box: RefObject<HTMLDivElement | null>;
   current: number;
   selecting: Selecting | undefined;
-  table: TableChoice;
+  columns: readonly ColumnId[];
+  row: number;
   onLook: (run: RunRow) => void;
 }
 
 function List(props: ListProps) {
-  const { list, view, ask, change, box, table } = props;
+  const { list, view, ask, change, box } = props;
   const { query, data, visible, held, showNew, refused } = list;
   const [question, setQuestion] = useState<{ kind: BulkKind; run: RunRow } | null>(null);
   return (
@@ -186,8 +191,8 @@ function List(props: ListProps) {
             total={list.count.total}
             current={props.current}
             onNearEnd={list.onNearEnd}
-            columns={table.columns}
-            row={DENSITIES[table.density]}
+            columns={props.columns}
+            row={props.row}
             sort={view.sort}
             onSort={(sort) => change({ ...view, sort })}
             actions={(run) => (

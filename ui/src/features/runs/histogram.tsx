@@ -50,7 +50,7 @@ export function Histogram({ histogram, onRange }: Props) {
         <span className="histogram-value" aria-hidden="true">
           {chosen
             ? `${spanOf(chosen)} · ${sentenceOf(chosen)}`
-            : !histogram.complete && "Earlier runs are in the list, but not counted here."}
+            : !histogram.complete && "Earlier runs are not counted here."}
         </span>
         <span>{instant(whole.end)}</span>
       </figcaption>
