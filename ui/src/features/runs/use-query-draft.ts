@@ -24,7 +24,7 @@ export function useQueryDraft(q: string, onChange: (q: string) => void) {
     send(rest.trim() && !fieldOf(rest.trim()) ? [...next, rest.trim()] : next);
   };
   useEffect(() => {
-    if (q === sent.current) return; // the address has changed by itself: back, a link, a quick choice
+    if (q === sent.current) return; // the address was changed elsewhere: back, a link, a quick choice
     sent.current = q;
     setTokens(tokensOf(q));
     setText("");
