@@ -9,7 +9,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { agentMatchQuery, agentQuery, agentsQuery } from "./api/agents";
-import { overviewQuery, runQuery, runsQuery } from "./api/flow-runs";
+import { runQuery, runsQuery } from "./api/flow-runs";
 import { flowQuery, flowsQuery } from "./api/flows";
 import { homeQuery } from "./api/home";
 import { jobQuery, jobsQuery } from "./api/jobs";
@@ -103,9 +103,7 @@ const runs = createRoute({
   },
   loaderDeps: ({ search }) => search,
   loader: ({ context, deps }) => {
-    const view = parseRunView(deps);
-    void context.queries.prefetchInfiniteQuery(runsQuery(view));
-    void context.queries.prefetchQuery(overviewQuery(view.q));
+    void context.queries.prefetchInfiniteQuery(runsQuery(parseRunView(deps)));
   },
   component: lazyRouteComponent(() => import("./pages/runs"), "RunsPage"),
 });

@@ -65,7 +65,7 @@ export function RunsPage() {
         refused={list.refused}
         onOpen={(runId) => void navigate({ to: "/runs/$runId", params: { runId } })}
       />
-      <Overview view={view} change={change} ask={ask} />
+      <Overview view={view} change={change} ask={ask} isListed={list.isCurrent} />
       <div className="runs-body">
         <div className={`card table-card ${list.query.isPlaceholderData ? "dimmed" : ""}`}>
           <List
@@ -131,8 +131,9 @@ interface Changing {
   ask: (q: string) => void;
 }
 
-function Overview({ view, change, ask }: Changing) {
-  const { data } = useQuery({ ...overviewQuery(view.q), placeholderData: keepPreviousData });
+/** Asked for once the list has its runs, which are what people wait for. */
+function Overview({ view, change, ask, isListed }: Changing & { isListed: boolean }) {
+  const { data } = useQuery({ ...overviewQuery(view.q), enabled: isListed, placeholderData: keepPreviousData });
   return (
     <>
       <div className="filter-bar runs-chips">

@@ -10,7 +10,7 @@ export function ColumnsMenu({ choice }: { choice: TableChoice }) {
     <MenuTrigger>
       <Button className="button wide-only">Columns</Button>
       <Popover className="popover" placement="bottom end">
-        <Menu className="menu" aria-label="Columns and rows">
+        <Menu className="menu" aria-label="Columns">
           <MenuSection
             selectionMode="multiple"
             selectedKeys={choice.columns}

@@ -25,6 +25,8 @@ export function useRunList(view: RunView, box: RefObject<HTMLDivElement | null>)
   return {
     query,
     data,
+    /** Whether these are the runs of the view, not those of the one before it. */
+    isCurrent: query.isSuccess && !query.isPlaceholderData,
     refused: isRefused ? { token: refusedToken(view.q, error), sentence: error.message } : null,
     all,
     count: { total: first?.total ?? 0, totalCapped: first?.totalCapped ?? false },
