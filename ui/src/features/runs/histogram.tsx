@@ -6,7 +6,7 @@ import { type Bar, barsOf, PARTS, rangeOf, sentenceOf, sumOf } from "../../lib/h
 import { formatInstant } from "../../lib/time";
 import "./histogram.css";
 
-const HEIGHT = 48;
+const HEIGHT = 40;
 
 interface Props {
   histogram: RunHistogram;
