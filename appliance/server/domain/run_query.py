@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 LONGEST = 500
 MOST_TOKENS = 30
-_TOKEN = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*")+')
+_TOKEN = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*"?)+')
+_CLOSED = re.compile(r'(?:[^\s"]|"(?:[^"\\]|\\.)*")+')
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _FIELD = re.compile(r"([A-Za-z_]+)(?:\.([^:\"]+))?:(.*)", re.DOTALL)
 WAITING = ("SCHEDULED", "PENDING", "PAUSED")
@@ -82,10 +83,10 @@ def parse(text: str, now: datetime) -> RunQuery:
         raise Invalid(f"The query is too long; use at most {LONGEST} characters.")
     if "\0" in text:
         raise Invalid("The query contains a NUL character, which no name or value has; remove it.")
-    rest = _TOKEN.sub("", text).strip()
-    if rest:
-        raise Invalid(f"A quotation mark in the query is not closed: {rest[:40]}", token=text[text.index(rest) :])
     tokens = _TOKEN.findall(text)
+    unclosed = next((token for token in tokens if not _CLOSED.fullmatch(token)), None)
+    if unclosed is not None:
+        raise Invalid(f"{unclosed[:80]} can't be used: its quotation mark is not closed.", token=unclosed)
     if len(tokens) > MOST_TOKENS:
         raise Invalid(f"The query has too many conditions; use at most {MOST_TOKENS}.")
     return _Parser(now).parse(tokens)
