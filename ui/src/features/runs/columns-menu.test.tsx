@@ -39,7 +39,7 @@ describe("the menu of columns", () => {
     expect(chosen()).toBe("state project flow run why started duration agent normal");
   });
 
-  it("never offers to hide what a row is told apart by", async () => {
+  it("never offers to hide what identifies a row", async () => {
     await open();
     expect(menu().queryByRole("menuitemcheckbox", { name: "State" })).toBeNull();
     expect(menu().queryByRole("menuitemcheckbox", { name: "Run" })).toBeNull();
