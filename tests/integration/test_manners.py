@@ -25,6 +25,7 @@ from tests.integration.server_fixtures import Site
 
 __all__ = ["database", "site"]
 
+ID = "5a1c2b7e-0f6d-4c53-9a55-1d2f3b4c5d6e"
 ROUTER = Path(__file__).parents[2] / "ui" / "src" / "router.tsx"
 NEW_EACH_TIME = {"x-request-id", "date", "content-length"}
 
@@ -147,6 +148,25 @@ def test_where_programs_ask_not_even_a_browser_gets_the_page(site: Site, path: s
 def test_a_browser_at_an_unknown_address_gets_the_page_which_says_so(site: Site) -> None:
     answer = site.client.get("/nowhere", headers={"Accept": "text/html,application/xhtml+xml"})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "text/html; charset=utf-8")
+
+
+@pytest.mark.parametrize(
+    ("former", "address"),
+    [
+        (f"/flow-run/{ID}", f"../runs/{ID}"),
+        (f"/default/flow-run/{ID}/?logs=", f"../../../runs/{ID}"),
+        (f"/acme/flow/{ID}", f"../../flows/{ID}"),
+        ("/default/agents", "../agents"),
+        ("/default/concurrency", "../limits"),
+        ("/default/flow-run/calm-otter", None),
+        (f"/a/b/flow-run/{ID}", None),
+        (f"/api/flow-run/{ID}", None),
+    ],
+)
+def test_a_link_of_the_ancestor_leads_to_the_same_page(site: Site, former: str, address: str | None) -> None:
+    answer = site.client.get(former, headers={"Accept": "text/html"}, follow_redirects=False)
+    assert answer.status_code == (404 if address is None else 301)
+    assert answer.headers.get("location") == address
 
 
 def test_the_server_knows_every_page_of_the_ui() -> None:

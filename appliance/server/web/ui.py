@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response, Router, get
 from litestar.exceptions import NotFoundException
+from litestar.response import Redirect
 
 from appliance.config import Settings
 from appliance.kit import clock
@@ -56,6 +57,9 @@ PAGES = frozenset(
     }
 )
 """The first segments of the UI's addresses (ui/src/router.tsx)."""
+_FORMERLY = {"flow-run": "runs", "flow": "flows", "agents": "agents", "concurrency": "limits"}
+_FORMER = re.compile(r"(?:[\w-]+/)?(?:(flow-run|flow)/([0-9a-f-]{36})|(agents|concurrency))", re.ASCII)
+"""The addresses of Prefect 1.x, which may begin with a tenant's name; links in messages of a site that moved still work."""
 _MACHINES = re.compile(r"(api|graphql|metrics|health|ready|live|assets)", re.IGNORECASE)
 """How the addresses begin where programs ask. A mistyped one must not look like an answer."""
 
@@ -80,10 +84,14 @@ def router(root: Path = STATIC, opened: Callable[[], None] = lambda: None) -> Ro
         is_known = is_page(name)
         if not is_known and (_MACHINES.match(name) or "text/html" not in request.headers.get("accept", "")):
             raise NotFoundException
+        if not is_known and (former := _FORMER.fullmatch(name)):
+            kind, id, page_of_all = former.groups()
+            address = f"{_FORMERLY[kind]}/{id}" if kind else _FORMERLY[page_of_all]
+            return Redirect(_up(request) + address, status_code=301)
         content = _NOT_BUILT
         opened()
         if page is not None:
-            content = page.replace(ROOT, _way_up(request)).replace(PLACEHOLDER, _boot(request, database, settings))
+            content = page.replace(ROOT, f'"{_up(request)}').replace(PLACEHOLDER, _boot(request, database, settings))
         headers = {"Cache-Control": "no-cache"}
         status = 200 if is_known else 404  # the page says so too
         return Response(content, status_code=status, media_type="text/html", headers=headers)
@@ -104,10 +112,10 @@ def is_page(path: str) -> bool:
     return path.strip("/").partition("/")[0] in PAGES
 
 
-def _way_up(request: Request[Any, Any, Any]) -> str:
-    """How it begins when served at the requested address. Browsers count segments before decoding them."""
+def _up(request: Request[Any, Any, Any]) -> str:
+    """The way from the requested address to the UI's root. Browsers count segments before decoding them."""
     depth = request.scope["raw_path"].partition(b"?")[0].count(b"/") - 1
-    return '"' + ("../" * depth or "./")
+    return "../" * depth or "./"
 
 
 def _boot(request: Request[Any, Any, Any], database: Database, settings: Settings) -> str:

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { MOST_RECENT, readRecent, readSearch, withRecent } from "./palette";
+import { MOST_RECENT, readRecent, readSearch, withRecent, wordsOf } from "./palette";
 
 const ID = "019aa111-0000-7000-8000-000000000001";
 
@@ -33,3 +33,12 @@ it.each([[null], ["x"], [{ path: "/runs/1" }], [[{ path: "//evil.example", label
     expect(readRecent(stored)).toEqual([]);
   },
 );
+
+it.each([
+  [`/flow-run/${ID.toUpperCase()}`, ID],
+  ["/flows/nightly%20load/", "nightly load"],
+  ["/100%", "100%"],
+  ["/", ""],
+])("names what %s was meant to lead to", (path, words) => {
+  expect(wordsOf(path)).toBe(words);
+});

@@ -21,6 +21,18 @@ export function readSearch(text: string): Search {
   return { scope, words, id: ID.exec(words)?.[0].toLowerCase() ?? "", names: words.replace(RUN, "") };
 }
 
+/** What an address that leads nowhere was probably meant to name: the ID in it, or its last part in words. */
+export function wordsOf(path: string): string {
+  const id = ID.exec(path)?.[0];
+  if (id) return id.toLowerCase();
+  const last = path.split("/").findLast((part) => part !== "") ?? "";
+  try {
+    return decodeURIComponent(last);
+  } catch {
+    return last;
+  }
+}
+
 /** An object that was opened: its address within the app, and what it is called. */
 export interface Recent {
   path: string;

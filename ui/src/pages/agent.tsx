@@ -2,8 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { agentQuery } from "../api/agents";
 import { AgentDetail } from "../features/agents/agent-detail";
+import { DeadEnd } from "../features/palette/dead-end";
 import { useRecent } from "../features/palette/recent";
-import { Empty, Failure, Skeleton } from "../ui/notice";
+import { Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 
 export function AgentPage() {
@@ -20,9 +21,8 @@ export function AgentPage() {
 
 function NoAgent() {
   return (
-    <Empty
+    <DeadEnd
       title="There is no agent with this ID."
-      isPage
       action={
         <Link to="/agents" className="button primary">
           Go to agents
@@ -30,6 +30,6 @@ function NoAgent() {
       }
     >
       Somebody may have forgotten it, or it was offline for so long that it was removed; or the link is incomplete.
-    </Empty>
+    </DeadEnd>
   );
 }

@@ -1,15 +1,19 @@
 import { Link } from "@tanstack/react-router";
+import { DeadEnd } from "../features/palette/dead-end";
 import { usePageTitle } from "../ui/page-title";
 
 export function NotFoundPage() {
   usePageTitle("Not found");
   return (
-    <div className="notice">
-      <h1>Page not found</h1>
-      <p className="muted">It may have been deleted, or the link is incomplete.</p>
-      <Link to="/runs" className="button primary">
-        Go to runs
-      </Link>
-    </div>
+    <DeadEnd
+      title="Page not found"
+      action={
+        <Link to="/runs" className="button primary">
+          Go to runs
+        </Link>
+      }
+    >
+      It may have been deleted, or the link is incomplete.
+    </DeadEnd>
   );
 }

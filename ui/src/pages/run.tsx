@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { runQuery } from "../api/flow-runs";
+import { DeadEnd } from "../features/palette/dead-end";
 import { useRecent } from "../features/palette/recent";
 import { RunSkeleton } from "../features/run/run-skeleton";
 import { RunView } from "../features/run/run-view";
 import { lookOf } from "../lib/states";
-import { Empty, Failure } from "../ui/notice";
+import { Failure } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 
 export function RunPage() {
@@ -18,9 +19,8 @@ export function RunPage() {
   if (!run && query.isError) return <Failure error={query.error} retry={() => void query.refetch()} what="The run" />;
   if (!run) {
     return (
-      <Empty
+      <DeadEnd
         title="There is no run with this ID."
-        isPage
         action={
           <Link to="/runs" className="button primary">
             Go to runs
@@ -28,7 +28,7 @@ export function RunPage() {
         }
       >
         It may have been deleted, or the link is incomplete.
-      </Empty>
+      </DeadEnd>
     );
   }
   return <RunView key={run.id} run={run} />;

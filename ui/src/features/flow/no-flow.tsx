@@ -1,11 +1,10 @@
 import { Link } from "@tanstack/react-router";
-import { Empty } from "../../ui/notice";
+import { DeadEnd } from "../palette/dead-end";
 
 export function NoFlow() {
   return (
-    <Empty
+    <DeadEnd
       title="There is no flow with this ID."
-      isPage
       action={
         <Link to="/flows" className="button primary">
           Go to flows
@@ -13,6 +12,6 @@ export function NoFlow() {
       }
     >
       It may have been deleted, or the link is incomplete.
-    </Empty>
+    </DeadEnd>
   );
 }

@@ -1,6 +1,7 @@
-import { lazy, Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import { Button } from "react-aria-components";
 import { useShortcuts } from "../../ui/shortcuts";
+import { useOpener } from "./opening";
 import type { Destination } from "./use-sections";
 
 const load = () => import("./palette");
@@ -13,10 +14,14 @@ const KEY = /Mac|iPhone|iPad/.test(navigator.userAgent) ? "⌘ K" : "Ctrl K";
 export function PaletteButton({ pages }: { pages: readonly Destination[] }) {
   const [isOpen, setOpen] = useState(false);
   const [isLoaded, setLoaded] = useState(false);
-  const open = () => {
+  const [text, setText] = useState("");
+  const openWith = useCallback((text: string) => {
+    setText(text);
     setLoaded(true);
     setOpen(true);
-  };
+  }, []);
+  const open = () => openWith("");
+  useOpener(openWith);
   useEffect(() => {
     const preload = setTimeout(() => void load(), PRELOAD_AFTER);
     return () => clearTimeout(preload);
@@ -41,7 +46,9 @@ export function PaletteButton({ pages }: { pages: readonly Destination[] }) {
         <span>Search, or do something…</span>
         <kbd>{KEY}</kbd>
       </Button>
-      <Suspense>{isLoaded && <Palette isOpen={isOpen} onClose={() => setOpen(false)} pages={pages} />}</Suspense>
+      <Suspense>
+        {isLoaded && <Palette isOpen={isOpen} text={text} onClose={() => setOpen(false)} pages={pages} />}
+      </Suspense>
     </>
   );
 }

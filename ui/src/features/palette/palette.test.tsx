@@ -5,6 +5,7 @@ import { beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { type Page, renderPage } from "../../test/render";
 import { type FakeServer, fakeServer } from "../../test/server";
 import { useShortcuts } from "../../ui/shortcuts";
+import { DeadEnd } from "./dead-end";
 import { PaletteButton } from "./palette-button";
 import { useRecent } from "./recent";
 
@@ -128,4 +129,19 @@ it("says when nothing fits, and closes with Escape", async () => {
   expect(await screen.findByText("Nothing fits “zzz”.")).toBeTruthy();
   await type(page, "{Escape}{Escape}");
   await waitFor(() => expect(screen.queryByRole("searchbox")).toBeNull());
+});
+
+it("searches from a dead end for what its address names", async () => {
+  const deadEnd = (
+    <>
+      <PaletteButton pages={PAGES} />
+      <DeadEnd title="Page not found" action={<a href="/runs">Go to runs</a>}>
+        It may have been deleted.
+      </DeadEnd>
+    </>
+  );
+  const page = await renderPage(deadEnd, { path: "/flows/etl" });
+  expect(screen.getByRole("searchbox")).toHaveProperty("value", "etl");
+  await page.user.click(screen.getByRole("button", { name: "Search" }));
+  await waitFor(() => expect(offered()).toContain("etl calm-otter"));
 });

@@ -23,12 +23,14 @@ const LONGEST = 200;
 
 interface Props {
   isOpen: boolean;
+  /** What is in the box at first. */
+  text: string;
   onClose: () => void;
   pages: readonly Destination[];
 }
 
 /** Everything by its name: pages, objects, and what can be done. What is dangerous opens its dialog. */
-export default function Palette({ isOpen, onClose, pages }: Props) {
+export default function Palette({ isOpen, text, onClose, pages }: Props) {
   const [dialog, setDialog] = useState<SiteDialog | null>(null);
   const closeDialog = useCallback(() => setDialog(null), []);
   return (
@@ -41,7 +43,7 @@ export default function Palette({ isOpen, onClose, pages }: Props) {
       >
         <Modal className="modal palette">
           <AriaDialog className="palette-dialog" aria-label="Search and commands">
-            <Search pages={pages} onClose={onClose} onDialog={setDialog} />
+            <Search text={text} pages={pages} onClose={onClose} onDialog={setDialog} />
           </AriaDialog>
         </Modal>
       </ModalOverlay>
@@ -50,8 +52,12 @@ export default function Palette({ isOpen, onClose, pages }: Props) {
   );
 }
 
-function Search(props: { pages: readonly Destination[]; onClose: () => void; onDialog: (dialog: SiteDialog) => void }) {
-  const [text, setText] = useState("");
+interface SearchProps extends Omit<Props, "isOpen"> {
+  onDialog: (dialog: SiteDialog) => void;
+}
+
+function Search(props: SearchProps) {
+  const [text, setText] = useState(props.text);
   const open = useOpen();
   const search = readSearch(text);
   const { sections, isWaiting, problem } = useSections(search, props.pages, {
