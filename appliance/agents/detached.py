@@ -280,13 +280,33 @@ class DetachedAgent(Agent, Generic[L, C]):
         folder = config.working_dir or str(PurePosixPath(code.folder, code.path).parent)
         return replace(config, image=code.pinned, working_dir=folder)
 
-    def _patiently(self, ask: Callable[[], A], access: RunAccess) -> A:
-        """What the place answers, once it is well and has room. Raises PlaceAway, PlaceRefused, or Lacking."""
+    def _create_patiently(self, create: Callable[[], A], access: RunAccess) -> A:
+        """What the place creates for an attempt. What it has created although it did not say so is removed before it is created again, and also if it
+        is not. Raises PlaceAway, PlaceRefused, or Lacking."""
+
+        def again() -> A:
+            self._remove_unstarted(access)
+            return create()
+
+        try:
+            return self._patiently(create, access, again)
+        except (PlaceAway, PlaceRefused, Lacking) as error:
+            if not isinstance(error, PlaceRefused) or error.passes:
+                name = f"appliance-removal-{access.flow_run_id}"
+                threading.Thread(target=self._remove_soon, args=(access,), name=name, daemon=True).start()
+            raise
+
+    def _patiently(self, ask: Callable[[], A], access: RunAccess, there: Callable[[], A] | None = None) -> A:
+        """What the place answers, once it is well and has room. `there`: asked instead if it says that it has that already, after an error of its own.
+        Raises PlaceAway, PlaceRefused, or Lacking."""
         deadline, pauses, is_said = clock.monotonic() + self._start_timeout, delays(1.0, 15.0), False
         while True:
             try:
                 return ask()
             except PlaceRefused as error:
+                if error.is_there and is_said and there not in (None, ask):
+                    ask = there
+                    continue
                 if not error.passes or access.stopped.is_set():
                     raise
                 sentence = f"{self.place} does not create the run's {self.noun}: {error}"
@@ -296,6 +316,22 @@ class DetachedAgent(Agent, Generic[L, C]):
                     access.say(f"{sentence} It is tried again.", "WARNING")
                 is_said = True
                 access.stopped.wait(next(pauses))
+
+    def _remove_unstarted(self, access: RunAccess) -> None:
+        """Remove what this agent has there of an attempt, unless it was started. Raises PlaceAway or PlaceRefused."""
+        for id, run, attempt in self._found():
+            if (run, attempt) == (access.flow_run_id, access.attempt) and self._never_started(id):
+                _logger.info("The %s %s of run %s was created without an answer; it is removed.", self.noun, id, run)
+                self._remove(id)
+
+    def _remove_soon(self, access: RunAccess) -> None:
+        """The same, as soon as the place answers."""
+        pauses = delays(0.5, 15.0)
+        while not self._closing.is_set():
+            try:
+                return self._remove_unstarted(access)
+            except (PlaceAway, PlaceRefused):
+                self._closing.wait(next(pauses))
 
     def _released(self, live: L) -> bool:
         """Start what was prepared, again and again while the place is away or unwell, unless it is to be stopped. What the place has started is

@@ -62,10 +62,12 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
                 config = replace(config, image=registered.id)
             else:
                 self._patiently(lambda: self._obtain_image(config, access), access)
-            container = self._patiently(lambda: self._create(work, config, code, place), access)
+            container = self._create_patiently(lambda: self._create(work, config, code, place), access)
         except EngineAway as error:
             raise NotStarted(str(error)) from error
         except EngineRefused as error:
+            if error.is_there:
+                raise NotStarted(f"There is a container of attempt {work.attempt} already.") from error
             raise StartFailed(f"The Docker engine did not create the run's container: {error}") from error
         return PreparedAttempt(id=container, remove=self._remove)
 
@@ -102,7 +104,7 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
             )
 
     def _create(self, work: Work, config: DockerDocument, code: Path | None, place: dict[str, Any] | None) -> str:
-        """Raises NotStarted, EngineAway or EngineRefused."""
+        """Raises EngineAway or EngineRefused."""
         options = containers.configuration(work, config, self._rules, self._own, place)
         networks = containers.networks_of(config, self._rules)
         variables = {
@@ -113,14 +115,8 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
             **attempt_environment.variables(work, self._url, containers.RUN_DIR, self._run_keys, hidden=True),
             **({} if code is None else {"APPLIANCE_RUN_CODE_DIR": str(containers.CODE_DIR)}),
         }
-        try:
-            container = self._engine.create(
-                containers.name_of(work), options, containers.limits(config, self._rules), networks
-            )
-        except EngineRefused as error:
-            if error.status == 409:
-                raise NotStarted(f"There is a container of attempt {work.attempt} already.") from error
-            raise
+        limits = containers.limits(config, self._rules)
+        container = self._engine.create(containers.name_of(work), options, limits, networks)
         crash.point("agent.container")
         try:
             self._engine.put(container, "/", containers.files(variables, code, place))

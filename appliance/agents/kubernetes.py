@@ -71,7 +71,7 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
         try:
             manifest = jobs.job(work, config, self._rules, self._own, self._grace)
             namespace = manifest["metadata"]["namespace"]
-            job = self._patiently(lambda: self._cluster.create(JOBS, namespace, manifest), access)
+            job = self._create_patiently(lambda: self._cluster.create(JOBS, namespace, manifest), access)
         except ValueError as error:
             raise StartFailed(str(error)) from error
         except (ClusterAway, ClusterRefused) as error:
@@ -79,7 +79,8 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
         crash.point("agent.job")
         id = jobs.id_of(job)
         try:
-            self._patiently(lambda: self._cluster.create(SECRETS, namespace, jobs.secret(job, files)), access)
+            secret = jobs.secret(job, files)  # one that is there after an error is this one: its job is new
+            self._patiently(lambda: self._cluster.create(SECRETS, namespace, secret), access, dict)
         except BaseException as error:
             self._remove(id)
             raise (self._refused(error) if isinstance(error, ClusterAway | ClusterRefused) else error) from error
@@ -89,7 +90,7 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
     def _refused(self, error: ClusterAway | ClusterRefused) -> NotStarted | Lacking:
         if isinstance(error, ClusterAway):
             return NotStarted(str(error))
-        if error.status == 409:
+        if error.is_there:
             return NotStarted("There is a job of this attempt already.")
         return Lacking(f"The cluster did not create the run's job: {error}")
 

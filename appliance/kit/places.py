@@ -18,3 +18,8 @@ class PlaceRefused(Exception):
     def passes(self) -> bool:
         """Whether the place itself is unwell or busy, so that it may do the same later."""
         return self.status == 429 or self.status >= 500
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the place has something of this name already."""
+        return self.status == 409

@@ -63,6 +63,7 @@ def deaf():
 
 @task
 def eat():
+    print("last words", flush=True)
     hold = []
     while True:
         hold.append(bytearray(10_000_000))
@@ -246,6 +247,7 @@ def test_too_much_memory_is_told_apart_from_an_exit(site: Site, steady: AgentPro
     run = site.create(steady, "eats")
     end = site.ended(run, "Crashed")
     assert site.kind.scarce[1] in (end.state_message or "")
+    assert any("The last lines" in line and "last words" in line for line in site.lines(run))
     if site.kind.peak_of_scarce is not None:
         used = site.server.until(run, lambda view: view.peak_memory is not None)
         assert used.peak_memory == site.kind.peak_of_scarce

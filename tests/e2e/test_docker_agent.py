@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -21,10 +18,11 @@ from appliance.packaging.discover import flows_in
 from appliance.packaging.register import register
 from appliance.packaging.site_store import SiteStore
 from appliance.protocol.flow_runs import CreateFlowRun
-from tests import docker_images, networks
+from tests import docker_images
 from tests.chaos.proxy import BROKEN, DELAY, PASS, Proxy
 from tests.conformance.agent_kinds import AgentProcess, Docker, docker
 from tests.e2e.appliance_process import until
+from tests.e2e.own_engine import OwnEngine, started
 from tests.integration.live import LiveServer
 
 pytestmark = [
@@ -203,61 +201,10 @@ def problems(server: LiveServer, name: str) -> str:
     return str([one["problems"] for one in agents.listed(server.client) if one["name"] == name])
 
 
-BRIDGE = "appliance-test"
-"""With none, the engine would remove the bridge of the machine's other engine."""
-
-
-class OwnEngine:
-    """A Docker engine of the test's own, which can be restarted."""
-
-    def __init__(self, folder: Path, keeps_containers: bool) -> None:
-        self.folder, self.host = folder, f"unix://{folder}/engine.sock"
-        places = [
-            "--data-root",
-            str(folder / "data"),
-            "--exec-root",
-            str(folder / "exec"),
-            "--pidfile",
-            str(folder / "pid"),
-        ]
-        quiet = ["--iptables=false", "--ip-masq=false", "--containerd-namespace", "appliance-test"]
-        restore = ["--live-restore"] if keeps_containers else []
-        self._command = ["dockerd", "--bridge", BRIDGE, "--host", self.host, *places, *quiet, *restore]
-
-    def start(self) -> None:
-        """Raises OSError or CalledProcessError, if this machine permits no second engine."""
-        with (self.folder / "engine.log").open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, start_new_session=True)
-        until("the engine answers", lambda: self._process.poll() is not None or self._answers(), 60)
-        docker("info", host=self.host)
-
-    def _answers(self) -> bool:
-        return subprocess.run(["docker", "--host", self.host, "info"], capture_output=True, check=False).returncode == 0
-
-    def stop(self) -> None:
-        self._process.terminate()
-        self._process.wait(60)
-
-
 @pytest.fixture(params=[True, False], ids=["containers survive", "containers are stopped"])
 def own_engine(request: pytest.FixtureRequest) -> Iterator[OwnEngine]:
-    folder = Path(tempfile.mkdtemp(prefix="engine-"))  # the path of a socket must be short
-    engine = OwnEngine(folder, keeps_containers=request.param)
-    with ExitStack() as stack:
-        stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        try:
-            stack.enter_context(networks.bridge(BRIDGE, "10.78.0.1/24"))
-            engine.start()
-        except (OSError, subprocess.SubprocessError, AssertionError):
-            pytest.skip("this machine permits no second Docker engine")
+    with started(keeps_containers=request.param) as engine:
         yield engine
-        left = docker("ps", "--all", "--quiet", host=engine.host).split()
-        if left:
-            docker("rm", "--force", *left, host=engine.host)
-        engine.stop()
-        for mount in Path("/proc/mounts").read_text().splitlines():
-            if mount.split()[1].startswith(f"{folder}/"):
-                subprocess.run(["umount", "--lazy", mount.split()[1]], check=False)
 
 
 @pytest.mark.full

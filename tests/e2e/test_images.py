@@ -9,6 +9,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ import pytest
 from appliance.client import flows
 from appliance.protocol.life_cycle import EditFlow
 from tests import docker_images
+from tests.e2e import own_engine
 from tests.e2e.registry import Registry
 from tests.integration.live import TOKEN, LiveServer
 
@@ -133,6 +135,13 @@ def _clear() -> None:
 
 @pytest.fixture
 def agent(site: Site, tmp_path: Path) -> Iterator[None]:
+    with docker_agent(site, tmp_path):
+        yield
+
+
+@contextmanager
+def docker_agent(site: Site, tmp_path: Path) -> Iterator[None]:
+    """An agent of the engine that DOCKER_HOST names."""
     own = {"APPLIANCE_URL": site.server.url, "APPLIANCE_TOKEN": TOKEN, "APPLIANCE_DATA_DIR": str(tmp_path)}
     options = [
         "--name",
@@ -150,9 +159,11 @@ def agent(site: Site, tmp_path: Path) -> Iterator[None]:
         process = subprocess.Popen(
             [sys.executable, "-m", "appliance", "agent", "docker", *options], env=ordinary() | own, stderr=log
         )
-    yield
-    process.send_signal(signal.SIGTERM)
-    process.wait(30)
+    try:
+        yield
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(30)
     assert "Traceback" not in (tmp_path / "agent.log").read_text()
 
 
@@ -204,6 +215,30 @@ def test_an_image_is_deployed_run_carried_and_pruned(site: Site, agent: None, tm
     assert ours() == set()
     for flow in list(flows.each(site.server.client, project="p", archived=True)):
         flows.edit(site.server.client, flow["id"], EditFlow(archived=False))
+
+
+@pytest.mark.full
+@pytest.mark.timeout(600)
+def test_an_image_is_carried_to_another_engine_and_run_there(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.declare()
+    site.run("deploy", "--yes")
+    [built] = json.loads(site.run("image", "list", "--project", "p", "--json").stdout)
+    file = tmp_path / "shop.tar"
+    site.run("image", "export", built["image"], str(file))
+    with own_engine.started() as engine:
+        monkeypatch.setenv("DOCKER_HOST", engine.host)
+        assert json.loads(site.run("image", "list", "--project", "p", "--json").stdout) == []
+        with docker_agent(site, tmp_path):
+            early = site.server.create("day")
+            paused = site.server.until(early, lambda view: view.state == "Paused")
+            assert "bring it there with `appliance image export`" in (paused.state_message or "")
+            assert built["image"] in site.run("image", "import", str(file)).stdout.decode()
+            assert docker("image", "inspect", "--format", "{{.Id}}", built["image"]) == built["id"]
+            site.run("resume", str(early))
+            assert site.server.ended(early).state == "Success"
+            assert any("sold for 7 pounds" in line for line in pulled_lines(site, "day"))
 
 
 def test_what_is_not_right_in_the_image_is_not_registered_and_leaves_nothing(site: Site) -> None:

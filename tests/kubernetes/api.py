@@ -28,7 +28,7 @@ _VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 class Api(ThreadingHTTPServer):
     """`rules` is what the agent's role permits, as in a manifest; None: everything. `busy`: so many requests are refused with 429.
-    `failing`: the next request of each of these verbs and kinds is answered with 500."""
+    `failing`: the next request of each of these verbs and kinds is answered with 500; `losing`: likewise, once it was carried out, if it creates."""
 
     daemon_threads = True
 
@@ -38,6 +38,7 @@ class Api(ThreadingHTTPServer):
         self.rules: list[Facts] | None = None
         self.busy = 0
         self.failing: list[tuple[str, str]] = []
+        self.losing: list[tuple[str, str]] = []
         self.closing = threading.Event()
         self.cuts = 0
         self.watches = 0
@@ -135,7 +136,11 @@ class _Handler(BaseHTTPRequestHandler):
                 {"apiVersion": api, "kind": f"{word}List", "metadata": {"resourceVersion": version}, "items": items},
             )
         if verb == "create":
-            return self._send(201, store.create(kind, namespace, body))
+            created = store.create(kind, namespace, body)
+            if (verb, kind) in self.server.losing:
+                self.server.losing.remove((verb, kind))
+                raise ApiError(500, "InternalError", "etcdserver: request timed out")
+            return self._send(201, created)
         if verb == "patch":
             return self._send(200, store.change(kind, namespace, name, lambda facts: _merge(facts, body)))
         if verb == "delete":

@@ -85,6 +85,8 @@ class FakeEngine(Engine):
 
     def create(self, name: str, config: Mapping[str, Any], host: Mapping[str, Any], networks: list[str]) -> str:
         self._note("create")
+        if name in self.known:
+            raise EngineRefused("The container name is in use.", 409)
         self.known[name] = {
             "Id": name,
             "Labels": config["labels"],
@@ -335,6 +337,53 @@ def test_an_engine_that_stays_unwell_gets_the_run_paused_and_starts_nothing_twic
         "The Docker engine does not create the run's container: No space left on device. It was tried for 0 s."
     ]
     assert [held.flow_run_id for held in agent.holding()] == [run.flow_run_id]
+
+
+@pytest.mark.parametrize("is_own", [True, False], ids=["its own", "another agent's"])
+def test_a_container_that_was_created_with_an_error_is_replaced_if_it_is_the_agents(
+    agent: DockerAgent, engine: FakeEngine, server: Server, is_own: bool
+) -> None:
+    create, made = engine.create, []
+
+    def fail_at_first(name: str, config: Mapping[str, Any], *more: Any) -> str:
+        made.append(create(name, config, *more))
+        if len(made) == 1:
+            engine.known[name]["Labels"] = config["labels"] | ({} if is_own else {"appliance.agent": "other"})
+            raise ILL
+        return name
+
+    engine.create = fail_at_first  # type: ignore[method-assign]
+    agent.start(run := work())
+    if is_own:
+        engine.until(lambda: "start" in engine.calls)
+        assert (len(made), engine.calls.count("remove"), engine.calls.count("start")) == (2, 1, 1)
+    else:
+        assert agent.changed.wait(10)
+        assert agent.holding() == [] and "remove" not in engine.calls and "start" not in engine.calls
+    assert list(engine.known) == [name(run)] and server.exited == []
+
+
+@pytest.mark.parametrize("problem", [AWAY, ILL], ids=["away", "unwell for too long"])
+def test_a_container_whose_creation_was_not_answered_is_removed_once_the_engine_is_back(
+    agent: DockerAgent, engine: FakeEngine, server: Server, problem: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    agent._start_timeout = 0.0
+    create = engine.create
+
+    def lose_the_answer(*arguments: Any) -> str:
+        create(*arguments)
+        engine.problems["look"] = AWAY
+        raise problem
+
+    monkeypatch.setattr(engine, "create", lose_the_answer)
+    agent.start(work())
+    engine.until(lambda: engine.calls.count("look") == 2)
+    assert len(engine.known) == 1
+    engine.problems.clear()
+    engine.until(lambda: "remove" in engine.calls)
+    assert agent.changed.wait(10)
+    assert engine.known == {} and agent.holding() == [] and server.exited == []
+    assert len(server.given_back) == (problem is ILL)
 
 
 def test_a_container_that_cannot_join_its_networks_is_removed() -> None:

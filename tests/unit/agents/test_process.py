@@ -151,7 +151,7 @@ def test_what_the_cgroup_of_an_attempt_saw_is_reported(
     agent: ProcessAgent, ends: Ends, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "program"
-    program.write_text("#!/bin/sh\nkill -KILL $$\n")
+    program.write_text("#!/bin/sh\necho last words\nkill -KILL $$\n")
     program.chmod(0o700)
     monkeypatch.setattr(agent, "_python", str(program))
     enrol(agent)
@@ -162,6 +162,7 @@ def test_what_the_cgroup_of_an_attempt_saw_is_reported(
     [exited] = ends.exited
     assert (exited.signal, exited.cpu_seconds, exited.peak_memory) == ("SIGKILL", 1.5, 2**30)
     assert "more memory than their limit of 1,024 MiB (OOM)" in exited.reason
+    assert "last words" in exited.tail
     assert len(seen.calls) == 2 and seen.calls[1] is False
 
 
