@@ -26,7 +26,7 @@ from appliance.server.db.tables import metadata
 from tests import process_guard
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.run import check_deaths
-from tests.chaos.site import AGENTS, SERVICES, Site
+from tests.chaos.site import AGENTS, Site
 from tests.e2e.appliance_process import TOKEN, until
 
 VICTIMS = (*AGENTS, *AGENTS, *AGENTS, "a run", "a run", "server")
@@ -56,9 +56,7 @@ def storm(directory: Path, *, claims: int, seed: int) -> Verdict:
                 _kill(site, chance.choice(VICTIMS), killed, verdict)
                 next_kill = claimed + PER_KILL
         until("all runs are over", lambda: _open(database, clock.now()) == 0, 180)
-        for name in SERVICES:
-            site.stop(name)
-        until("the last scheduled runs are over", lambda: not site.runs(), 60)
+        site.come_to_rest()
         found = judge(database, clock.now(), ledger=site.ledger)
         verdict.counts.update(found.counts)
         verdict.violations += found.violations

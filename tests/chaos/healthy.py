@@ -108,9 +108,7 @@ def healthy(
             time.sleep(seconds / 2)
         _finished(api, runs, len(names) * seconds + 120)
         lived = (time.monotonic() - began) * RUNS
-        for name in SERVICES:
-            site.stop(name)
-        until("the last short runs are over", lambda: not site.runs(), 60)
+        site.come_to_rest()
         verdict = judge(database, clock.now(), ledger=site.ledger)
         check_deaths(verdict, database, {})
         for run in runs:

@@ -27,7 +27,7 @@ from tests.chaos.flows import PARTS
 from tests.chaos.healthy import PRODUCTION
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.run import check_deaths
-from tests.chaos.site import SERVICES, Site
+from tests.chaos.site import Site
 from tests.e2e.appliance_process import TOKEN, until
 
 CAUGHT_UP = 60.0
@@ -71,9 +71,7 @@ def outage(
         verdict.counts["seconds of the server's start"] = round(began - back)
         if time.monotonic() - began > CAUGHT_UP:
             verdict.broken("P10", f"only {time.monotonic() - began:.0f} s after the return, all was there")
-        for name in SERVICES:
-            site.stop(name)
-        until("the last short runs are over", lambda: not site.runs(), 60)
+        site.come_to_rest()
         found = judge(database, clock.now(), ledger=site.ledger)
         verdict.counts.update(found.counts)
         verdict.violations += found.violations

@@ -119,6 +119,13 @@ class Site:
         self._processes[name].terminate()
         return self._processes[name].wait(30)
 
+    def come_to_rest(self) -> None:
+        """Stop what plans, judges, and starts runs, and wait for those that are under way. The server stays, and the data no longer changes: a planned
+        run that is due now waits."""
+        for name in (*SERVICES, *AGENTS):
+            self.stop(name)
+        until("the last short runs are over", lambda: not self.runs(), 60)
+
     def runs(self) -> dict[str, int]:
         """The processes of runs that are alive, by run id, as the agent has recorded them."""
         found = {}
