@@ -48,6 +48,7 @@ from appliance.server.auth.throttle import LoginThrottle
 from appliance.server.db.session import Database
 from appliance.server.errors import ServerError
 from appliance.server.events.broadcast import Broadcast
+from appliance.server.events.feed import Feed
 from appliance.server.graphql import handler as graphql
 from appliance.server.web import docs, health, metrics, simple_index, ui
 from appliance.server.web.edge import App
@@ -66,6 +67,7 @@ def create_app(settings: Settings, database: Database) -> Litestar:
         "database": database,
         "settings": settings,
         "broadcast": broadcast,
+        "feed": Feed(broadcast, lambda ids: endpoint.get().run_rows(database, settings, ids)),
         "stopping": stopping,
         "throttle": LoginThrottle(),
         "password_workers": password_workers,

@@ -243,7 +243,7 @@ def test_two_tabs_share_one_stream_and_both_follow(page: Page, appliance: Applia
     streams: list[str] = []
 
     def note(request: Request) -> None:
-        if request.url.endswith("/api/v1/events"):
+        if "/api/v1/events?" in request.url:
             streams.append(request.url)
 
     expect(page.get_by_role("button", name=LIVE)).to_be_visible()

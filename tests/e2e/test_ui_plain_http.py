@@ -44,7 +44,7 @@ def test_eight_tabs_share_one_stream_and_all_follow(page: Page, appliance: Appli
     open_streams: set[Request] = set()
 
     def opened(request: Request) -> None:
-        if request.url.endswith("/api/v1/events"):
+        if "/api/v1/events?" in request.url:
             open_streams.add(request)
 
     def ended(request: Request) -> None:

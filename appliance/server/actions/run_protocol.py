@@ -114,7 +114,7 @@ def _store(session: Session, db: Database, run: LockedRun, batch: Batch, seq: in
     lines += _budget.admit(run.id, notices, db.rules.run_log_bytes_per_minute, now)
     logs.add(session, lines)
     if (batch.tasks or batch.logs) and (batch.freed or not reached):  # a new state of the run is news enough
-        news = {"version": run.version} | ({"freed": True} if batch.freed else {})
+        news = {"version": run.version, "lines": len(lines)} | ({"freed": True} if batch.freed else {})
         announce(session, "flow_run", run.id, "flow_run.progress", news, actor, now)
     if batch.freed:
         concurrency.free(session, run.id, batch.freed)

@@ -1,4 +1,4 @@
-"""REST: the live stream. It says which objects changed but carries no data: the UI refetches what it displays."""
+"""REST: the live stream. It says which objects changed, and to the UI it also carries the rows of runs that lists show."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import events
 from appliance.server.db.rows.events import EventRow
 from appliance.server.db.session import Database
-from appliance.server.errors import TooManyRequests
+from appliance.server.errors import Invalid, TooManyRequests
 from appliance.server.events.broadcast import ACCESS, Broadcast
+from appliance.server.events.feed import Feed
 
 HEARTBEAT = 15.0
 """Seconds after which a quiet stream sends a heartbeat, and a busy one looks again whether its reader still has access."""
@@ -64,12 +65,23 @@ async def stream(
     database: Database,
     broadcast: Broadcast,
     stopping: asyncio.Event,
+    feed: Feed,
     topic: list[str] | None = None,
+    rows: bool = False,
+    after: int | None = None,
 ) -> ServerSentEvent:
-    """Stream changes as they are committed. `Last-Event-ID` replays missed events; `topic` may be repeated."""
+    """Stream changes as they are committed. `Last-Event-ID`, or else `after`, replays missed events; `topic` may be repeated.
+
+    With `rows`, changes of all topics arrive together a few times a second, with the rows of the runs that changed."""
     last = _last_event_id(request)
+    last = after if last is None else last
     credentials = request_credentials(request, Permission.READ)
-    messages = _messages(database, broadcast, stopping, credentials, last, tuple(topic or ()))
+    if rows and topic:
+        raise Invalid("The parameters rows and topic exclude each other; use one of them.")
+    if rows:
+        messages = _news(database, feed, stopping, credentials, last)
+    else:
+        messages = _messages(database, broadcast, stopping, credentials, last, tuple(topic or ()))
     return ServerSentEvent(messages, headers={"X-Accel-Buffering": "no", "Cache-Control": "no-store"})
 
 
@@ -106,9 +118,39 @@ async def _messages(
                 yield _change(item.id, item.topic, item.object_id, item.kind, item.data)
 
 
+async def _news(
+    database: Database, feed: Feed, stopping: asyncio.Event, credentials: RequestCredentials, last: int | None
+) -> AsyncIterator[ServerSentEventMessage]:
+    if stopping.is_set():
+        return
+    with feed.subscribe() as subscription:
+        newest = await to_thread.run_sync(_newest, database)
+        missed = [] if last is None else await to_thread.run_sync(_page, database, last - _late(database))
+        if last is not None and (last > newest or len(missed) == _PAGE):
+            yield ServerSentEventMessage(event="gap", id=str(newest), data="{}")
+        elif missed:
+            news = await feed.news(missed)
+            yield ServerSentEventMessage(event="news", id=str(news.id), data=news.text)
+        yield _heartbeat(clock.now(), newest if last is None else None)
+        looked = clock.monotonic()
+        while True:
+            try:
+                item = await subscription.get(HEARTBEAT)
+            except StopAsyncIteration:
+                return  # the server is stopping, or the client was too slow; it resumes after the last id
+            if item is None or item.access or clock.monotonic() - looked >= HEARTBEAT:
+                if not await to_thread.run_sync(still_allowed, database, credentials, Permission.READ, clock.now()):
+                    return
+                looked = clock.monotonic()
+            if item is None:
+                yield _heartbeat(clock.now())
+            else:
+                yield ServerSentEventMessage(event="news", id=str(item.id), data=item.text)
+
+
 async def _missed(database: Database, last: int, sent: set[int]) -> AsyncIterator[EventRow]:
     """The events since `last`, page by page. `sent` holds the ids of the newest pages, which may also arrive live."""
-    after = last - (_LATE if database.dialect == "postgresql" else 0)
+    after = last - _late(database)
     before: set[int] = set()
     while page := await to_thread.run_sync(_page, database, after):
         ids = {row.id for row in page}
@@ -119,6 +161,15 @@ async def _missed(database: Database, last: int, sent: set[int]) -> AsyncIterato
             yield row
         if len(page) < _PAGE:
             return
+
+
+def _late(database: Database) -> int:
+    return _LATE if database.dialect == "postgresql" else 0
+
+
+def _newest(database: Database) -> int:
+    with database.read() as session:
+        return events.newest_id(session)
 
 
 def _page(database: Database, after: int) -> Sequence[EventRow]:
@@ -133,9 +184,11 @@ def _change(
     return ServerSentEventMessage(event="change", id=str(event_id), data=msgspec.json.encode(fields).decode())
 
 
-def _heartbeat(now: datetime) -> ServerSentEventMessage:
+def _heartbeat(now: datetime, event_id: int | None = None) -> ServerSentEventMessage:
+    """`event_id` is where the stream resumes that has told nothing yet."""
     fields = {"time": clock.isoformat(now), "build": VERSION}
-    return ServerSentEventMessage(event="heartbeat", data=msgspec.json.encode(fields).decode(), retry=RETRY_MS)
+    id = None if event_id is None else str(event_id)
+    return ServerSentEventMessage(event="heartbeat", id=id, data=msgspec.json.encode(fields).decode(), retry=RETRY_MS)
 
 
 def _last_event_id(request: Request[Any, Any, Any]) -> int | None:

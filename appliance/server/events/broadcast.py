@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
+from typing import Generic, TypeVar
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -58,23 +59,24 @@ class Signal:
         return True
 
 
-class Subscription:
-    """The announcements on some topics since its creation, to iterate over. It ends when its reader falls too far behind or the server
-    stops."""
+T = TypeVar("T")
 
-    def __init__(self, owner: Broadcast, topics: frozenset[str]) -> None:
-        self._owner = owner
-        self._topics = topics
-        self._queue: asyncio.Queue[Announcement | None] = asyncio.Queue(_QUEUE + 1)
+
+class Subscription(Generic[T]):
+    """What is offered since its creation, to iterate over. It ends when its reader falls too far behind or the server stops."""
+
+    def __init__(self, forget: Callable[[Subscription[T]], object]) -> None:
+        self._forget = forget
+        self._queue: asyncio.Queue[T | None] = asyncio.Queue(_QUEUE + 1)
         self._open = True
 
-    def offer(self, announcement: Announcement) -> None:
-        if not self._open or (self._topics and announcement.topic not in self._topics):
+    def offer(self, item: T) -> None:
+        if not self._open:
             return
         if self._queue.qsize() >= _QUEUE:
             self.end()  # the reader resumes from its last event id
         else:
-            self._queue.put_nowait(announcement)
+            self._queue.put_nowait(item)
 
     def end(self) -> None:
         if self._open:
@@ -82,10 +84,10 @@ class Subscription:
             self._queue.put_nowait(None)
 
     def close(self) -> None:
-        self._owner.forget(self)
+        self._forget(self)
 
-    async def get(self, timeout: float) -> Announcement | None:
-        """The next announcement, or None if none arrives in time. Raises StopAsyncIteration at the end."""
+    async def get(self, timeout: float) -> T | None:
+        """The next item, or None if none arrives in time. Raises StopAsyncIteration at the end."""
         try:
             item = await asyncio.wait_for(self._queue.get(), timeout)
         except TimeoutError:
@@ -94,16 +96,27 @@ class Subscription:
             raise StopAsyncIteration
         return item
 
-    def __aiter__(self) -> AsyncIterator[Announcement]:
+    def here(self) -> list[T]:
+        """The items that have arrived and weren't read yet."""
+        items: list[T] = []
+        while not self._queue.empty():
+            item = self._queue.get_nowait()
+            if item is None:
+                self._queue.put_nowait(None)  # the end, for the next call of get
+                break
+            items.append(item)
+        return items
+
+    def __aiter__(self) -> AsyncIterator[T]:
         return self
 
-    async def __anext__(self) -> Announcement:
+    async def __anext__(self) -> T:
         item = await self._queue.get()
         if item is None:
             raise StopAsyncIteration
         return item
 
-    def __enter__(self) -> Subscription:
+    def __enter__(self) -> Subscription[T]:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -118,7 +131,7 @@ class Broadcast:
         self._db = db
         self._note_presence = beat
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._subscriptions: set[Subscription] = set()
+        self._subscriptions: dict[Subscription[Announcement], frozenset[str]] = {}
         self._seen: OrderedDict[int, None] = OrderedDict()
         self._stop = threading.Event()
         self._watcher: listen.Watcher | None = None
@@ -155,16 +168,13 @@ class Broadcast:
             self._thread.join(timeout=2.0)
         self._loop = None
 
-    def subscribe(self, *topics: str) -> Subscription:
+    def subscribe(self, *topics: str) -> Subscription[Announcement]:
         """Subscribe to these topics, or to all if there are none. Close the subscription when done."""
-        subscription = Subscription(self, frozenset(topics))
+        subscription: Subscription[Announcement] = Subscription(lambda it: self._subscriptions.pop(it, None))
         if self._stop.is_set():
             subscription.end()
-        self._subscriptions.add(subscription)
+        self._subscriptions[subscription] = frozenset(topics)
         return subscription
-
-    def forget(self, subscription: Subscription) -> None:
-        self._subscriptions.discard(subscription)
 
     # --- in committing threads and the watching thread
 
@@ -253,8 +263,9 @@ class Broadcast:
             room = room or _makes_room(announcement)
             freed = freed or _frees_slots(announcement)
             access = access or announcement.topic in ACCESS
-            for subscription in list(self._subscriptions):
-                subscription.offer(announcement)
+            for subscription, topics in list(self._subscriptions.items()):
+                if not topics or announcement.topic in topics:
+                    subscription.offer(announcement)
         while len(self._seen) > _REMEMBERED:
             self._seen.popitem(last=False)
         if wake:

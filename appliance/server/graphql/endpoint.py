@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, TypeGuard
+from uuid import UUID
 
 from graphql import (
     DocumentNode,
@@ -28,6 +29,7 @@ from appliance.server.graphql.context import Context
 from appliance.server.graphql.execution import FastExecutor
 from appliance.server.graphql.limits import DocumentCache, check_cost
 from appliance.server.graphql.loaders import Lost
+from appliance.server.graphql.run_rows import run_rows, schema_of_rows
 
 log = logging.getLogger(__name__)
 _MOST_ERRORS = 10
@@ -43,6 +45,11 @@ class Endpoint:
     def __init__(self, schema: GraphQLSchema, introspection: bool = True) -> None:
         self.schema = schema
         self._documents = DocumentCache(schema, introspection)
+        self._rows = schema_of_rows(schema)
+
+    def run_rows(self, database: Database, settings: Settings, ids: Sequence[UUID]) -> list[JsonDocument]:
+        """Runs as the lists of the UI show them; without those that are gone or can't be read."""
+        return run_rows(self._rows, database, settings, ids)
 
     def answer(self, database: Database, settings: Settings, actor: Actor, body: Body, request_id: str) -> JsonDocument:
         """Run one operation and return the GraphQL response: data, errors or both."""

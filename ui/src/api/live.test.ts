@@ -51,21 +51,32 @@ afterEach(() => {
 describe("the stream", () => {
   it("is one, also when it is started again", () => {
     live.start();
-    expect(sources.opened.map((source) => source.url)).toEqual(["/api/v1/events"]);
+    expect(sources.opened.map((source) => source.url)).toEqual(["/api/v1/events?rows=true"]);
   });
 
-  it("is live once it is open, and what may have been missed is refetched", () => {
+  it("that opens again goes on after the last event it told of", () => {
+    connect();
+    sources.latest.tell([CHANGE], [], "7");
     sources.latest.fail();
     heard = [];
     live.retryNow();
+    expect(sources.latest.url).toBe("/api/v1/events?rows=true&after=7");
     sources.latest.open();
     expect(light()).toBe("live");
+    expect(heard).toEqual([]);
+  });
+
+  it("has everything on screen refetched when the server can't tell all that was missed", () => {
+    connect();
+    sources.latest.send("gap", {}, "9");
     expect(heard).toEqual([null]);
+    live.retryNow();
+    expect(sources.latest.url).toContain("&after=9");
   });
 
   it("passes changes on", () => {
     connect();
-    sources.latest.send("change", CHANGE);
+    sources.latest.tell([CHANGE]);
     expect(heard).toEqual([CHANGE]);
   });
 
@@ -77,13 +88,18 @@ describe("the stream", () => {
     live.start();
   });
 
-  it("has what may have been missed refetched when another tab takes over from one that was live", () => {
+  it("goes on where another tab has ended", () => {
     connect();
+    sources.latest.send("heartbeat", null, "4");
     live.stop();
     live.start();
-    expect(light()).toBe("live");
-    sources.latest.open();
-    expect(heard).toEqual([null]);
+    expect(sources.latest.url).toContain("&after=4");
+  });
+
+  it("brings the rows of the runs that have changed", () => {
+    connect();
+    sources.latest.tell([CHANGE], [{ id: "1", name: "calm-otter" }]);
+    expect(heard).toEqual([{ ...CHANGE, run: { id: "1", name: "calm-otter" } }]);
   });
 
   it("doesn't ask again at every heartbeat", () => {
@@ -221,7 +237,7 @@ describe("a page that is paused", () => {
   it("hears nothing, and says so", () => {
     connect();
     live.togglePause();
-    sources.latest.send("change", CHANGE);
+    sources.latest.tell([CHANGE]);
     expect(light()).toBe("paused");
     expect(heard).toEqual([]);
   });
@@ -251,7 +267,7 @@ describe("what components see", () => {
     callback.mockClear();
     await pass(500);
     callback.mockClear();
-    for (const id of ["1", "2", "3"]) sources.latest.send("change", { ...CHANGE, id });
+    for (const id of ["1", "2", "3"]) sources.latest.tell([{ ...CHANGE, id }]);
     await pass(499);
     expect(callback).not.toHaveBeenCalled();
     await pass(1);
@@ -261,7 +277,7 @@ describe("what components see", () => {
   it("come no more to what has left the page", async () => {
     const callback = vi.fn();
     const { unmount } = renderHook(() => useChanges(callback, 500));
-    sources.latest.send("change", CHANGE);
+    sources.latest.tell([CHANGE]);
     unmount();
     await pass(1_000);
     expect(callback).not.toHaveBeenCalled();

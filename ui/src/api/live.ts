@@ -3,6 +3,7 @@
 
 import { useEffect, useSyncExternalStore } from "react";
 import { addressOf, nameHere } from "../lib/base";
+import type { RunRow } from "./flow-runs";
 import { request } from "./http";
 import { takePart } from "./leadership";
 
@@ -10,6 +11,15 @@ export interface Change {
   topic: string;
   id: string;
   kind: string;
+  /** How many log lines a run has written. */
+  lines?: number;
+  /** The run as lists show it now, unless it is gone. Too many runs at a time come without. */
+  run?: RunRow;
+}
+
+interface News {
+  changes: Change[];
+  runs: RunRow[];
 }
 
 export type Light = "live" | "paused" | "reconnecting" | "offline";
@@ -26,7 +36,7 @@ export interface Connection {
 }
 
 type Message =
-  | { type: "change"; change: Change }
+  | { type: "news"; changes: Change[]; last: string }
   | { type: "connection"; connection: Connection }
   | { type: "gap" }
   | { type: "retry" }
@@ -58,8 +68,10 @@ class LiveConnection {
   private polls = 0;
   private seen: Connection = this.connection;
   private leader = false;
-  /** The stream has just been opened: what changed before, perhaps under another leader, may have been missed. */
+  /** The stream has just been opened and can't go on where another one ended, so what changed before may have been missed. */
   private opening = false;
+  /** The id of the last event that the browser was told of. */
+  private last = "";
   private leave: () => void = () => {};
   private started = false;
 
@@ -113,16 +125,26 @@ class LiveConnection {
 
   private open(): void {
     this.close();
-    const source = new EventSource(addressOf("/api/v1/events"));
+    const source = new EventSource(addressOf(`/api/v1/events?rows=true${this.last && `&after=${this.last}`}`));
     this.source = source;
-    this.opening = true;
+    this.opening = this.last === "";
     source.onopen = () => this.heard(false);
-    source.addEventListener("heartbeat", () => this.heard(true));
-    source.addEventListener("change", (event) => {
+    source.addEventListener("heartbeat", (event) => {
+      if (event.lastEventId) this.tell([], event.lastEventId);
       this.heard(true);
-      const change = JSON.parse((event as MessageEvent<string>).data) as Change;
-      this.channel?.postMessage({ type: "change", change } satisfies Message);
-      this.emit(change);
+    });
+    source.addEventListener("news", (event) => {
+      this.heard(true);
+      const { changes, runs } = JSON.parse(event.data) as News;
+      const rows = new Map(runs.map((run) => [run.id, run]));
+      this.tell(
+        changes.map((change) => ({ ...change, run: rows.get(change.id) })),
+        event.lastEventId,
+      );
+    });
+    source.addEventListener("gap", (event) => {
+      this.tell([], event.lastEventId);
+      this.gap();
     });
     source.onerror = () => this.lost();
     this.after(OPEN_WITHIN, () => this.lost());
@@ -130,7 +152,7 @@ class LiveConnection {
 
   /** A proxy may hold back an open stream; only a message through it proves that it works. */
   private heard(proven: boolean): void {
-    const recovered = this.opening || this.connection.light !== "live" || this.connection.polling;
+    const mayHaveMissed = this.opening;
     this.opening = false;
     if (proven) {
       this.failures = 0;
@@ -138,7 +160,7 @@ class LiveConnection {
     }
     this.update({ light: "live", heard: Date.now(), retryAt: 0, polling: false });
     this.after(HEARTBEAT_LOST, () => this.lost());
-    if (recovered) this.gap();
+    if (mayHaveMissed) this.gap();
   }
 
   private lost(): void {
@@ -183,6 +205,12 @@ class LiveConnection {
     this.timer = window.setTimeout(what, wait);
   }
 
+  private tell(changes: Change[], last: string): void {
+    this.last = last;
+    this.channel?.postMessage({ type: "news", changes, last } satisfies Message);
+    for (const change of changes) this.emit(change);
+  }
+
   private gap(): void {
     this.channel?.postMessage({ type: "gap" } satisfies Message);
     this.emit(null);
@@ -195,8 +223,10 @@ class LiveConnection {
   }
 
   private hear(message: Message): void {
-    if (message.type === "change") this.emit(message.change);
-    else if (message.type === "gap") this.emit(null);
+    if (message.type === "news") {
+      this.last = message.last;
+      for (const change of message.changes) this.emit(change);
+    } else if (message.type === "gap") this.emit(null);
     else if (message.type === "connection" && !this.leader) {
       this.connection = message.connection;
       this.show();

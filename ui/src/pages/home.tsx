@@ -1,9 +1,7 @@
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link, useSearch } from "@tanstack/react-router";
-import { useCallback, useMemo } from "react";
+import { useMemo } from "react";
 import { homeQuery } from "../api/home";
-import { homeKeys } from "../api/keys";
-import { useChanges } from "../api/live";
 import { Overview } from "../features/home/overview";
 import { Welcome } from "../features/home/welcome";
 import { needsOf } from "../lib/home";
@@ -11,9 +9,6 @@ import { formatDate } from "../lib/time";
 import { useNow } from "../ui/clock";
 import { Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
-
-/** Milliseconds: the page shows so much that a busy site would ask for all of it again with every event. */
-const AGAIN_AFTER = 1_500;
 
 /** What is known, and what is not. */
 function split<Run>(causes: readonly (Run & { isKnown: boolean })[]) {
@@ -24,12 +19,6 @@ function split<Run>(causes: readonly (Run & { isKnown: boolean })[]) {
 export function HomePage() {
   const query = useQuery(homeQuery);
   const now = useNow();
-  const client = useQueryClient();
-  const askAgain = useCallback(
-    () => void client.invalidateQueries({ queryKey: homeKeys.all }, { cancelRefetch: false }),
-    [client],
-  );
-  useChanges(askAgain, AGAIN_AFTER);
   const isKiosk = useSearch({ from: "/app/" }).kiosk === true;
   const { data } = query;
   const [known, needs] = useMemo(() => split(data ? needsOf(data.failures.items) : []), [data]);

@@ -12,14 +12,20 @@ import type { TaskRun } from "../lib/timeline";
 
 const AT = "2026-11-22T06:00:00Z";
 
-export function state(type = "SUCCESS", name = ""): { type: string; name: string; message: string; at: string } {
+export function state(type = "SUCCESS", name = ""): RunRow["state"] {
   const names: Record<string, string> = {
     SCHEDULED: "Scheduled",
     SUCCESS: "Success",
     FAILED: "Failed",
     RUNNING: "Running",
   };
-  return { type, name: name || (names[type] ?? type.charAt(0) + type.slice(1).toLowerCase()), message: "", at: AT };
+  return {
+    type,
+    name: name || (names[type] ?? type.charAt(0) + type.slice(1).toLowerCase()),
+    message: "",
+    at: AT,
+    version: 1,
+  };
 }
 
 const COUNTS = { total: 0, success: 0, failed: 0, running: 0, waiting: 0, other: 0 };

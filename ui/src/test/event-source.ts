@@ -27,8 +27,13 @@ export class FakeEventSource extends EventTarget {
     if (!this.isClosed) this.onerror?.();
   }
 
-  send(type: "heartbeat" | "change", data: unknown = null): void {
-    if (!this.isClosed) this.dispatchEvent(new MessageEvent(type, { data: JSON.stringify(data) }));
+  send(type: "heartbeat" | "gap" | "news", data: unknown = null, lastEventId = ""): void {
+    if (!this.isClosed) this.dispatchEvent(new MessageEvent(type, { data: JSON.stringify(data), lastEventId }));
+  }
+
+  /** A message that these have changed. */
+  tell(changes: unknown[], runs: unknown[] = [], lastEventId = "1"): void {
+    this.send("news", { changes, runs }, lastEventId);
   }
 
   close(): void {

@@ -1,9 +1,11 @@
 import { QueryClient, QueryClientProvider, type QueryKey, QueryObserver } from "@tanstack/react-query";
 import { act, renderHook } from "@testing-library/react";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { RunRow } from "../../api/flow-runs";
 import {
   flowKeys,
   flowRunKeys,
+  homeKeys,
   jobKeys,
   limitKeys,
   peopleKeys,
@@ -13,7 +15,7 @@ import {
   taskRunKeys,
 } from "../../api/keys";
 import { live } from "../../api/live";
-import { run, state } from "../../test/builders";
+import { run, runRow, state } from "../../test/builders";
 import { FakeEventSource, fakeEventSource } from "../../test/event-source";
 import { useLiveQueries } from "./use-live-queries";
 
@@ -32,19 +34,20 @@ const KEYS: Record<string, QueryKey> = {
   job: jobKeys.one("job-1"),
   limits: limitKeys.list,
   secrets: secretKeys.list,
+  home: homeKeys.all,
   users: peopleKeys.users,
   tokens: peopleKeys.tokens,
   sessions: peopleKeys.sessions("user-1"),
   system: systemKeys.all,
 };
-const MOVED = ["counts", "flow", "flows", "runs", "waiting run"];
+const MOVED = ["counts", "flow", "flows", "home", "runs", "waiting run"];
 
 let queries: QueryClient;
 
 /** The queries that are refetched after some changes, by their names above. */
 async function afterChanges(...changes: { topic: string; id?: string; kind?: string }[]): Promise<string[]> {
   for (const { topic, id = "object-9", kind = `${topic}.changed` } of changes)
-    act(() => FakeEventSource.latest.send("change", { topic, id, kind }));
+    act(() => FakeEventSource.latest.tell([{ topic, id, kind }]));
   await act(() => vi.advanceTimersByTimeAsync(500));
   return Object.keys(KEYS)
     .filter((name) => queries.getQueryState(KEYS[name] as QueryKey)?.isInvalidated)
@@ -86,7 +89,7 @@ describe("a change", () => {
     await afterChanges({ topic: "flow_run", id: "run-9" }, { topic: "flow_run", id: "run-9" });
     expect(answers).toHaveLength(1);
     answers[0]?.("older");
-    await act(() => vi.advanceTimersByTimeAsync(0));
+    await act(() => vi.advanceTimersByTimeAsync(1_000));
     expect(answers).toHaveLength(2);
     answers[1]?.("newer");
     await act(() => vi.advanceTimersByTimeAsync(1_000));
@@ -161,11 +164,62 @@ describe("a change", () => {
 });
 
 it("asks for everything after a gap", async () => {
-  act(() => FakeEventSource.latest.fail());
-  await act(() => vi.advanceTimersByTimeAsync(1_000));
-  act(() => FakeEventSource.latest.open());
+  act(() => FakeEventSource.latest.send("gap", {}, "9"));
   await act(() => vi.advanceTimersByTimeAsync(500));
   expect(Object.values(KEYS).every((key) => queries.getQueryState(key)?.isInvalidated)).toBe(true);
+});
+
+describe("what is on screen", () => {
+  const page = (items: unknown[]) => ({ pages: [{ items, next: null, total: items.length, totalCapped: false }] });
+  const answer = vi.fn(async () => page([]));
+  const row = (version: number, type: string) => runRow({ state: { ...state(type), version } });
+
+  /** A list of runs that a page shows, which has just been asked for. */
+  function shown(filter: object) {
+    const queryKey = flowRunKeys.list(filter);
+    queries.setQueryData(queryKey, page([row(1, "RUNNING")]));
+    const query = new QueryObserver(queries, { queryKey, queryFn: answer });
+    query.subscribe(() => {});
+    answer.mockClear();
+    return query;
+  }
+  const tell = async (run: RunRow, kind = "flow_run.state") => {
+    act(() => FakeEventSource.latest.tell([{ topic: "flow_run", id: run.id, kind }], [run]));
+    await act(() => vi.advanceTimersByTimeAsync(500));
+  };
+
+  it("is patched without a question", async () => {
+    const list = shown({});
+    await tell(row(2, "SUCCESS"));
+    await tell(runRow({ id: "run-8" }));
+    expect(list.getCurrentResult().data).toMatchObject({
+      pages: [{ items: [{ id: "run-8" }, { id: "run-1", state: { type: "SUCCESS" } }], total: 2 }],
+    });
+    expect(answer).not.toHaveBeenCalled();
+  });
+
+  it("is asked for at its pace when only the server knows what belongs to it", async () => {
+    shown({ q: "flow:etl" });
+    for (let id = 0; id < 9; id += 1) await tell(runRow({ id: `new-${id}` }));
+    expect(answer).not.toHaveBeenCalled();
+    await act(() => vi.advanceTimersByTimeAsync(1_000));
+    expect(answer).toHaveBeenCalledTimes(1);
+  });
+
+  it("shows the progress of a run without a question, and asks for it when its state is another", async () => {
+    const known = run({ state: { ...state("RUNNING"), version: 2 } });
+    const ask = vi.fn(async () => known);
+    queries.setQueryData(flowRunKeys.one("run-1"), known);
+    const query = new QueryObserver(queries, { queryKey: flowRunKeys.one("run-1"), queryFn: ask });
+    query.subscribe(() => {});
+    const taskCounts = { total: 9, success: 4, failed: 0, running: 5, waiting: 0, other: 0 };
+    await tell({ ...row(2, "RUNNING"), taskCounts }, "flow_run.progress");
+    await act(() => vi.advanceTimersByTimeAsync(9_000));
+    expect(query.getCurrentResult().data).toMatchObject({ taskCounts });
+    expect(ask).not.toHaveBeenCalled();
+    await tell(row(3, "SUCCESS"));
+    expect(ask).toHaveBeenCalledTimes(1);
+  });
 });
 
 it("asks once for a storm of changes", async () => {

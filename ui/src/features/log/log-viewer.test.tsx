@@ -99,9 +99,9 @@ async function scroll(top: number): Promise<void> {
   });
 }
 
-/** The server says that the run has changed. */
-function change(): void {
-  act(() => FakeEventSource.latest.send("change", { topic: "flow_run", id: "run-1", kind: "flow_run.progress" }));
+/** The server says that the run has changed, and whether it has written lines. */
+function change(lines = 1): void {
+  act(() => FakeEventSource.latest.tell([{ topic: "flow_run", id: "run-1", kind: "flow_run.progress", lines }]));
 }
 
 beforeEach(() => {
@@ -390,7 +390,8 @@ describe("a run at work", () => {
     await loaded("line 10");
     const before = questions().length;
     vi.useFakeTimers();
-    act(() => FakeEventSource.latest.send("change", { topic: "flow_run", id: "run-2", kind: "flow_run.state" }));
+    act(() => FakeEventSource.latest.tell([{ topic: "flow_run", id: "run-2", kind: "flow_run.state" }]));
+    change(0);
     await act(() => vi.advanceTimersByTimeAsync(2_000));
     vi.useRealTimers();
     expect(questions()).toHaveLength(before);

@@ -1,7 +1,7 @@
 /** A window into a run's log: opens anywhere, grows at both ends, follows the end while the run is active. */
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import { useChanges } from "../../api/live";
+import { type Change, useChanges } from "../../api/live";
 import { type LogFilter, type LogPage, logsPage, PAGE } from "../../api/logs";
 import { cursorOf, type LogRecord, merge } from "../../lib/log-model";
 
@@ -88,9 +88,10 @@ export function useLogs(flowRunId: string, filter: LogFilter, place: Place, isLi
   }, [open]);
 
   const onChanges = useCallback(
-    (changes: ({ id: string } | null)[]) => {
+    (changes: (Change | null)[]) => {
       if (!isLive || latest.current.isPending || latest.current.hasNewer) return;
-      if (changes.some((change) => change === null || change.id === flowRunId)) void grow("newer");
+      if (changes.some((change) => change === null || (change.id === flowRunId && mayHaveLines(change))))
+        void grow("newer");
     },
     [isLive, flowRunId, grow],
   );
@@ -101,6 +102,11 @@ export function useLogs(flowRunId: string, filter: LogFilter, place: Place, isLi
   }, [isLive, grow]);
 
   return { view, open, grow };
+}
+
+/** Progress tells how many lines came with it; a new state may come with some. */
+function mayHaveLines({ kind, lines }: Change): boolean {
+  return kind !== "flow_run.progress" || Boolean(lines);
 }
 
 /** More may follow a full page; a short page is the end of the log. */
