@@ -142,7 +142,8 @@ def measure(page: Page, appliance: Appliance, idle: float) -> None:
 
 
 def settle(page: Page) -> None:
-    """Whatever follows the last answer has been asked for."""
+    """Whatever follows the last answer has been asked for. Rows under the pointer would load the pages that they lead to."""
+    page.mouse.move(1, 1)
     page.wait_for_timeout(3_000)
 
 
