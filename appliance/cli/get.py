@@ -9,7 +9,7 @@ import click
 
 from appliance.cli import zone
 from appliance.cli.connection import connect
-from appliance.cli.identifiers import FlowId, RunId
+from appliance.cli.identifiers import FlowId, RunId, find_view
 from appliance.cli.options import limit_option
 from appliance.cli.output import as_json, echo, print_json, print_table, size_text
 from appliance.cli.run_selection import filter_of, run_conditions
@@ -21,6 +21,7 @@ Examples:
   appliance get flow-runs --project finance --state Failed --since 7d
   appliance get flow-runs --flow finance/etl -p region=eu --longer-than 10m --sort -end_time
   appliance get flow-runs --query "state:failed,late flow:etl-* since:7d"
+  appliance get flow-runs --view 'failed today'
   appliance get task-runs amber-otter --state FAILED
   appliance get schedules --json"""
 
@@ -33,20 +34,28 @@ def get() -> None:
 @get.command("flow-runs", epilog=EPILOG)
 @run_conditions()
 @click.option(
+    "--view",
+    help="Only runs of this saved view of yours, in its order.",
+)
+@click.option(
     "--sort",
     type=click.Choice(LIST_ORDERS),
-    default=NEWEST_FIRST,
-    show_default=True,
-    help="Sort by a time, with a minus for newest first; runs without this time are not listed. `waiting`: late runs, paused ones, and the next ones.",
+    help=f"Sort by a time, with a minus for newest first [{NEWEST_FIRST}]; runs without this time are not listed. `waiting`: late runs, paused ones, and the next ones.",
 )
 @limit_option()
 @zone_option
 @as_json
-def get_flow_runs(sort: ListOrder, limit: int, json_output: bool, **conditions: Any) -> None:
+def get_flow_runs(view: str | None, sort: ListOrder | None, limit: int, json_output: bool, **conditions: Any) -> None:
     """List flow runs with what they have used, and the reason why they wait or how they ended."""
     from appliance.client import flow_runs
 
-    runs = list(flow_runs.each(connect(), filter_of(conditions), sort=sort, limit=limit))
+    transport = connect()
+    if view is not None:
+        if conditions["q"] is not None:
+            raise click.UsageError("A view has a query already; give either --view or --query.")
+        saved = find_view(transport, view)
+        conditions["q"], sort = saved.q or None, sort or saved.sort
+    runs = list(flow_runs.each(transport, filter_of(conditions), sort=sort or NEWEST_FIRST, limit=limit))
     if json_output:
         print_json(runs)
         return

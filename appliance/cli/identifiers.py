@@ -14,6 +14,7 @@ from appliance.kit import suggestions
 
 if TYPE_CHECKING:
     from appliance.client.transport import Transport
+    from appliance.protocol.saved_views import SavedViewView
 
 T = TypeVar("T")
 
@@ -99,6 +100,15 @@ class KnownFailureId(_Reference):
         return _only("known failures", name, matches, lambda one: (one.id, f"{one.task_slug}: {one.message}"[:80])).id
 
 
+class ViewId(_Reference):
+    """A saved view, by its id or name."""
+
+    name = "saved view"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        return find_view(transport, name).id
+
+
 class LimitId(_Reference):
     """A limit, by its id or the name of what it limits."""
 
@@ -179,6 +189,18 @@ def find_flow(transport: Transport, name: str, project: str | None = None) -> di
         names = [f"{flow['project']}/{flow['name']}" if "/" in name else flow["name"] for flow in listed]
         raise unknown("flow", name, names, "run `appliance get flows` to list flows", where, listing=False)
     return _only("flows", name, matches, lambda flow: (flow["id"], f"{flow['project']}/{flow['name']}"))
+
+
+def find_view(transport: Transport, name: str) -> SavedViewView:
+    """The caller's saved view of this name, in any case, or with this id. Raises UsageError."""
+    from appliance.client import saved_views
+
+    views = saved_views.listed(transport)
+    known = id_in(name)
+    for one in views:
+        if one.id == known or one.name.casefold() == name.strip().casefold():
+            return one
+    raise unknown("saved view", name, [one.name for one in views], "your saved views are")
 
 
 def id_in(value: Any) -> UUID | None:

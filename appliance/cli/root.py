@@ -47,6 +47,7 @@ COMMANDS = {
     "schedule": "appliance.cli.schedule:schedule",
     "limit": "appliance.cli.limit:limit",
     "failure": "appliance.cli.failure:failure",
+    "view": "appliance.cli.view:view",
     "secret": "appliance.cli.secret:secret",
     "bundle": "appliance.cli.bundle:bundle",
     "image": "appliance.cli.image:image",

@@ -24,6 +24,7 @@ from appliance.server.graphql.known_failures import KnownFailureMutations
 from appliance.server.graphql.life_cycle import LifeCycleMutations
 from appliance.server.graphql.messages import message
 from appliance.server.graphql.queries import one_flow_run
+from appliance.server.graphql.saved_views import SavedViewMutations
 from appliance.server.graphql.scalars import json_object
 from appliance.server.graphql.schedules import ScheduleMutations
 from appliance.server.graphql.secrets import SecretMutations
@@ -64,6 +65,7 @@ class Mutation(
     ConcurrencyMutations,
     SecretMutations,
     KnownFailureMutations,
+    SavedViewMutations,
     KeptMutations,
     SystemMutations,
     AgentMutations,

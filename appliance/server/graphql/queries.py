@@ -44,6 +44,7 @@ from appliance.server.graphql.jobs import JobQueries
 from appliance.server.graphql.kept import KeptQueries
 from appliance.server.graphql.known_failures import KnownFailureQueries
 from appliance.server.graphql.life_cycle import LifeCycleQueries
+from appliance.server.graphql.saved_views import SavedViewQueries
 from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.schedules import ScheduleQueries
 from appliance.server.graphql.secrets import SecretQueries
@@ -79,6 +80,7 @@ class Query(
     ConcurrencyQueries,
     SecretQueries,
     KnownFailureQueries,
+    SavedViewQueries,
     KeptQueries,
     SystemQueries,
     AgentQueries,
