@@ -10,7 +10,7 @@ from appliance.protocol.run_filter import ListOrder
 
 class SaveView(Message, kw_only=True):
     """Save a view, in place of the one with this name if there is one, in any case. Without a `sort`, its order is the usual one, and without
-    `columns` the usual ones are shown. The `default` is what the page of runs opens with; null leaves that as it is."""
+    `columns` the chosen ones of the user are shown. The `default` is what the page of runs opens with; null leaves that as it is."""
 
     name: str
     q: str = ""

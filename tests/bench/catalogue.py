@@ -191,7 +191,7 @@ def _rest(known: Facts) -> Iterator[Ask]:
         f"flows/{known.hot_flow}", f"flows/{known.hot_flow}/versions", "schedules", "schedules?limit=200", f"schedules?flow_id={known.hot_flow}",
         f"schedules?after={known.deep_schedule}", f"schedules/{known.schedule}/skips", "agents", f"agents/{known.agent}", f"agents/{known.agent}/runs",
         f"agents/match?label=linux&project={known.project}", "info",
-        "users", "tokens", "jobs", "concurrency-limits", "secrets", f"secrets?project={known.project}", "known-failures", f"known-failures?project={known.project}&resolved=true", "results", f"results?project={known.project}",
+        "users", "tokens", "jobs", "concurrency-limits", "secrets", f"secrets?project={known.project}", "views", "known-failures", f"known-failures?project={known.project}&resolved=true", "results", f"results?project={known.project}",
         f"results?project={known.project}&prefix=2026/", "bundles", "system/disk", "system/hold", "system/maintenance",
         f"flow-runs/{known.failed}/logs/download",
     ):  # fmt: skip

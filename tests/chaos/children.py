@@ -32,7 +32,7 @@ FAILURE = Path("failure.txt")
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.chaos.warm"])
 ADMINISTRATIVE = ("agent.sign_off", "agent.drain", "agent.resume", "agent.forget", "outage.", "restored.", "soundness.",
-    "disk.sample", "log_search", "presence", "project", "recorded", "retention", "rollup", "run_names", "schedule.move", "secret", "session", "setup", "token", "user",
+    "disk.sample", "log_search", "presence", "project", "recorded", "retention", "rollup", "run_names", "saved_view", "schedule.move", "secret", "session", "setup", "token", "user",
 )  # fmt: skip
 
 

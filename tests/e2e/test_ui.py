@@ -515,3 +515,46 @@ def test_the_first_load_is_small_and_all_ours(browser: Browser, site: Appliance,
     assert len(sizes) <= 12, sizes
     assert watch.outside == []
     context.close()
+
+
+def test_a_saved_view_is_made_renamed_the_default_deleted_and_in_every_browser(
+    browser: Browser, site: Appliance, signed_in: str, runs: Runs
+) -> None:
+    context = context_of(browser, site, signed_in)
+    page = context.new_page()
+    page.goto(f"{site.url}/runs?q=flow:orders")
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("menuitem", name="Save view…").click()
+    dialog = page.get_by_role("dialog", name="Save this view")
+    dialog.get_by_label("Name").fill("My orders")
+    accessible(page)
+    dialog.get_by_role("button", name="Save view").click()
+    link = page.get_by_role("navigation").get_by_role("link", name="My orders")
+    expect(link).to_be_visible()
+    menu = page.get_by_role("button", name="My orders")
+    menu.click()
+    page.get_by_role("menuitem", name="Rename…").click()
+    page.get_by_role("dialog").get_by_label("Name").fill("Orders")
+    page.get_by_role("dialog").get_by_role("button", name="Rename").click()
+    menu = page.get_by_role("button", name="Orders", exact=True)
+    menu.click()
+    page.get_by_role("menuitem", name="Open Runs with it").click()
+    accessible(page)
+
+    other = context_of(browser, site, signed_in)
+    elsewhere = other.new_page()
+    elsewhere.goto(f"{site.url}/runs")
+    expect(elsewhere).to_have_url(re.compile("q=flow"))
+    elsewhere.get_by_role("button", name=re.compile("^All")).click()
+    elsewhere.get_by_role("button", name="Remove flow:orders").click()
+    expect(elsewhere).to_have_url(re.compile("show=all"))
+    elsewhere.get_by_role("navigation").get_by_role("link", name="Orders").click()
+    expect(elsewhere).to_have_url(re.compile("q=flow"))
+    other.close()
+
+    menu.click()
+    page.get_by_role("menuitem", name="Delete").click()
+    expect(page.get_by_role("navigation").get_by_role("link", name="Orders")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(page.get_by_role("navigation").get_by_role("link", name="Orders")).to_be_visible()
+    context.close()

@@ -11,6 +11,7 @@ from appliance.kit import clock, ids
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.known_failures import MarkFailure
+from appliance.protocol.saved_views import SaveView
 from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import Login, SetPassword
@@ -23,14 +24,16 @@ from appliance.server.actions import (
     known_failures,
     maintenance,
     passwords,
+    saved_views,
     schedules,
     secrets,
     sessions,
     tokens,
 )
 from appliance.server.actions.flow_runs.pause import pause_run
-from appliance.server.auth.identity import SYSTEM
+from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.auth.secret_keys import SecretKeys
+from appliance.server.db.reads import users
 from appliance.server.db.session import Database
 from tests.integration import builders, result_doors
 from tests.integration.builders import ALICE, MINUTELY, create, register, rows
@@ -99,6 +102,15 @@ def secret(site: Site) -> UUID:
 
 def known_failure(site: Site) -> UUID:
     return known_failures.mark(site.database, ALICE, MarkFailure(flow_run_id=ended(site)))
+
+
+def view(site: Site) -> UUID:
+    """One of the administrator's."""
+    with site.database.read() as session:
+        admin = users.by_username(session, "admin")
+    assert admin is not None
+    owner = Actor(kind="user", name="admin", role="admin", user_id=admin.id)
+    return saved_views.save(site.database, owner, SaveView(name="late", q="state:late"))
 
 
 def kept_result(site: Site) -> UUID:
@@ -201,6 +213,9 @@ REST: dict[str, Rest] = {
     "PUT /secrets": lambda _site: ("/secrets", {"project": "demo", "name": "TOKEN", "value": "a value"}),
     "DELETE /results/{result_id}": lambda site: (f"/results/{kept_result(site)}", None),
     "DELETE /secrets/{secret_id}": lambda site: (f"/secrets/{secret(site)}", None),
+    "PUT /views": lambda _site: ("/views", {"name": "failed", "q": "state:failed"}),
+    "PATCH /views/{view_id}": lambda site: (f"/views/{view(site)}", {"name": "later"}),
+    "DELETE /views/{view_id}": lambda site: (f"/views/{view(site)}", None),
     "POST /known-failures": lambda site: ("/known-failures", {"flow_run_id": str(ended(site))}),
     "DELETE /known-failures/{known_failure_id}": lambda site: (f"/known-failures/{known_failure(site)}", None),
     "POST /bulk": lambda site: ("/bulk", {"action": "edit", "ids": [str(planned(site))], "priority": 3}),
@@ -296,6 +311,9 @@ GRAPHQL: dict[str, Variables] = {
     "setSecret": lambda _site: {"project": "demo", "name": "TOKEN", "value": "a value"},
     "deleteSecret": one(secret, "secretId"),
     "markFailure": one(ended),
+    "saveView": lambda _site: {"name": "failed", "q": "state:failed"},
+    "editView": one(view, "savedViewId", name="later"),
+    "deleteView": one(view, "savedViewId"),
     "unmarkFailure": one(known_failure, "knownFailureId"),
     "deleteKeptResult": one(kept_result, "resultId"),
     "bulkFlowRuns": lambda site: {"action": "EDIT", "ids": [str(planned(site))], "priority": 3},

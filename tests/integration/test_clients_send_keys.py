@@ -26,6 +26,7 @@ from appliance.client import (
     maintenance,
     projects,
     results,
+    saved_views,
     schedules,
     secrets,
     system,
@@ -37,6 +38,7 @@ from appliance.protocol.flows import Registration, SetFlowDefaults
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
+from appliance.protocol.saved_views import EditView, SaveView
 from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken, RotateToken
 from appliance.protocol.users import ChangePassword, CreateUser, EditUser, SetPassword
@@ -57,6 +59,7 @@ MODULES = (
     maintenance,
     projects,
     results,
+    saved_views,
     schedules,
     known_failures,
     secrets,
@@ -156,6 +159,9 @@ CHANGES: dict[str, Change] = {
     "results.remove": lambda to, site: results.remove(to, make.kept_result(site)),
     "known_failures.mark": lambda to, site: known_failures.mark(to, MarkFailure(flow_run_id=make.ended(site))),
     "known_failures.unmark": lambda to, site: known_failures.unmark(to, make.known_failure(site)),
+    "saved_views.save": lambda to, _site: saved_views.save(to, SaveView(name="failed")),
+    "saved_views.edit": lambda to, site: saved_views.edit(to, make.view(site), EditView(name="later")),
+    "saved_views.delete": lambda to, site: saved_views.delete(to, make.view(site)),
     "secrets.put": lambda to, _site: secrets.put(to, PutSecret(project="demo", name="TOKEN", secret_value="a value")),
     "secrets.delete": lambda to, site: secrets.delete(to, make.secret(site)),
     "flow_runs.create": lambda to, site: flow_runs.create(to, CreateFlowRun(flow_id=make.flow(site))),
@@ -246,6 +252,9 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "limit remove": lambda site: [str(make.limit(site))],
     "failure mark": lambda site: [str(make.ended(site))],
     "failure unmark": lambda site: [str(make.known_failure(site))],
+    "view save": lambda _site: ["failed", "--query", "state:failed"],
+    "view rename": lambda site: [str(make.view(site)), "later"],
+    "view delete": lambda site: [str(make.view(site))],
     "secret set": lambda _site: ["TOKEN", "--project", "demo", "--from-file", "password"],
     "secret delete": lambda site: [*filter(None, [make.secret(site) and "OLD"]), "--project", "demo", "--yes"],
     "result delete": lambda site: [str(make.kept_result(site)), "--yes"],
@@ -297,6 +306,7 @@ CHANGE_NOTHING = {
         "limit list",
         "secret list",
         "failure list",
+        "view list",
         "result list",
         "maintenance show",
         "disk show",

@@ -45,7 +45,7 @@ WRONG: dict[type, list[Any]] = {
 }
 LISTS = (
     "/api/v1/flows", "/api/v1/flow-runs?include_future=true", "/api/v1/schedules", "/api/v1/agents", "/api/v1/jobs", "/api/v1/users",
-    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/api/v1/bundles", "/api/v1/results", "/api/v1/known-failures", "/api/v1/known-failures?resolved=true", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
+    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/api/v1/bundles", "/api/v1/results", "/api/v1/known-failures", "/api/v1/known-failures?resolved=true", "/api/v1/views", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
 )  # fmt: skip
 OF_RUN = ("states", "task-runs", "logs")
 QUERY = """query ($run: UUID!) {
@@ -132,6 +132,8 @@ def _fill(db: Database) -> None:
         *(("known_failure", {"id": id, "flow_id": flow, "task_slug": slug, "fingerprint": "f", "message": "m", "reason": "r",
                              "until": _OLD, "marked_by": "alice", "marked_at": _OLD, "last_run_id": run, "last_seen": _OLD})
           for id, slug in ((flow, "extract-1"), (run, "load-1"))),
+        *(("saved_view", {"id": id, "user_id": newest["user"], "name": name, "folded_name": name, "q": "", "sort": "waiting",
+                          "columns": "[]", "is_default": False}) for id, name in ((flow, "all"), (run, "late"))),
         ("task_slot", {"limit_id": newest["concurrency_limit"], **of_run, "at": _OLD}),
         *(("setting", {"name": name, "value": value, "updated": _OLD}) for name, value in SETTINGS.items()),
     ]  # fmt: skip

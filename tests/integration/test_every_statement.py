@@ -29,6 +29,7 @@ from appliance.protocol.agents import AgentReport, Exited
 from appliance.protocol.bundles import AskBundle, PutBundle, TakeBundle
 from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.results import AskKeptResult, AskResult
+from appliance.protocol.saved_views import EditView, SaveView
 from appliance.protocol.secrets import AskSecret, PutSecret
 from appliance.server.actions import (
     agents,
@@ -36,12 +37,14 @@ from appliance.server.actions import (
     kept_results,
     known_failures,
     repair,
+    saved_views,
     schedules,
     secret_keys,
     secrets,
 )
 from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.app import create_app
+from appliance.server.auth.identity import Actor
 from appliance.server.auth.secret_keys import SecretKeys
 from appliance.server.db import reads, writes
 from appliance.server.db.reads import pages
@@ -321,6 +324,20 @@ def know_failures(large: Database) -> None:
         known_failures.unmark(large, builders.ALICE, known)
 
 
+def keep_views(large: Database) -> None:
+    """A view is saved, replaced, renamed, and deleted."""
+    with large.read() as session:
+        user = reads.users.by_username(session, "bench")
+    assert user is not None
+    owner = Actor(kind="user", name="bench", user_id=user.id)
+    for default in (None, True):
+        view = saved_views.save(large, owner, SaveView(name="failed", q="state:failed", default=default))
+    saved_views.edit(large, owner, view, EditView(name="late"))
+    with large.read() as session:
+        assert [row.id for row in reads.saved_views.of_user(session, user.id)] == [view]
+    saved_views.delete(large, owner, view)
+
+
 def test_every_statement(large: Database, tmp_path: Path) -> None:
     headers = {"Authorization": f"Bearer {add_token(large, 'bench')}"}
     with large.read() as session:
@@ -330,6 +347,7 @@ def test_every_statement(large: Database, tmp_path: Path) -> None:
         keep_bundles(large)
         keep_results(large)
         know_failures(large)
+        keep_views(large)
         ask_for_everything(large, headers, asks)
         write_much(large)
         do_all_rounds(large)

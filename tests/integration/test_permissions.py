@@ -261,6 +261,10 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/api/v1/known-failures"): (READERS, _fixed("/api/v1/known-failures")),
     ("POST", "/api/v1/known-failures"): (OPERATORS, _failure),
     ("DELETE", "/api/v1/known-failures/{known_failure_id:uuid}"): (OPERATORS, _known_failure),
+    ("GET", "/api/v1/views"): (READERS, _fixed("/api/v1/views")),
+    ("PUT", "/api/v1/views"): (READERS, _fixed("/api/v1/views", {"name": "failed", "q": "state:failed"})),
+    ("PATCH", "/api/v1/views/{view_id:uuid}"): (READERS, _fixed(f"/api/v1/views/{uuid4()}", {})),
+    ("DELETE", "/api/v1/views/{view_id:uuid}"): (READERS, _fixed(f"/api/v1/views/{uuid4()}")),
     ("GET", "/api/v1/secrets"): (OPERATORS, _fixed("/api/v1/secrets")),
     ("PUT", "/api/v1/secrets"): (
         OPERATORS,
@@ -319,6 +323,8 @@ ANSWERED_OTHERWISE = {
     ("POST", "/api/v1/setup"): {409},
     ("POST", "/api/v1/password"): {409},  # they have only tokens
     ("DELETE", "/api/v1/sessions/{session_id:uuid}"): {404},  # and no sessions
+    ("PATCH", "/api/v1/views/{view_id:uuid}"): {404},  # and no such view
+    ("DELETE", "/api/v1/views/{view_id:uuid}"): {404},
     ("DELETE", "/api/v1/agents/{agent_id:uuid}"): {409},  # it is online
     ("POST", R + "/resume"): {409},  # it is not paused
     ("POST", R + "/restart"): {409},  # it has not ended
@@ -464,6 +470,9 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "removeConcurrencyLimit": Permission.EDIT_LIMIT,
         "markFailure": Permission.MARK_RUN,
         "unmarkFailure": Permission.MARK_RUN,
+        "saveView": Permission.SELF,
+        "editView": Permission.SELF,
+        "deleteView": Permission.SELF,
         "setSecret": Permission.EDIT_SECRET,
         "deleteSecret": Permission.EDIT_SECRET,
         "deleteKeptResult": Permission.MANAGE_RESULTS,

@@ -18,7 +18,11 @@ from appliance.server.db.reads import users
 from appliance.server.db.session import Database
 from appliance.server.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.integration import builders
-from tests.integration.conftest import Site
+from tests.integration.lasting import database, lasting, lasting_address, site
+from tests.integration.server_fixtures import Site
+from tests.integration.test_names_on_the_command_line import address, run
+
+__all__ = ["address", "database", "lasting", "lasting_address", "run", "site"]
 
 
 def actor_of(db: Database, name: str) -> Actor:
@@ -141,7 +145,9 @@ def test_on_the_command_line(site: Site, run: Any, capsys: pytest.CaptureFixture
     assert "is saved" in run("view", "save", "Of etl", "--query", "flow:etl", "--sort", "scheduled_time", "--default")
     run("view", "save", "Failed", "--query", "state:failed")
     assert "default" in run("view", "list")
-    assert name in run("get", "flow-runs", "--view", "OF ETL") and name not in run("get", "flow-runs", "--view", "failed")
+    assert name in run("get", "flow-runs", "--view", "OF ETL") and name not in run(
+        "get", "flow-runs", "--view", "failed"
+    )
     assert invoke(["get", "flow-runs", "--view", "failed", "--query", "x"]) == 2
     assert "either --view or --query" in capsys.readouterr().err
     assert invoke(["get", "flow-runs", "--view", "faild"]) == 2

@@ -19,6 +19,7 @@ import { projectsQuery } from "./api/life-cycle";
 import { limitsQuery } from "./api/limits";
 import { logSearchQuery } from "./api/logs";
 import { tokensQuery, usersQuery } from "./api/people";
+import { savedViewsQuery } from "./api/saved-views";
 import { secretsQuery } from "./api/secrets";
 import { currentSession } from "./api/session";
 import { taskRunsQuery } from "./api/task-runs";
@@ -30,6 +31,7 @@ import { hasWord, parseLogSearch } from "./lib/log-search";
 import { safePath, text } from "./lib/paths";
 import type { Permission } from "./lib/permissions";
 import { formerQuery, parseRunView } from "./lib/run-filter";
+import { isPlain, type RunSearch, searchOf } from "./lib/saved-views";
 import { NotFoundPage } from "./pages/not-found";
 import { Failure } from "./ui/notice";
 
@@ -91,15 +93,20 @@ const home = createRoute({
 const runs = createRoute({
   getParentRoute: () => app,
   path: "/runs",
-  validateSearch: (search: Record<string, unknown>): { q?: string; sort?: string; show?: string; flow?: string } => ({
+  validateSearch: (search: Record<string, unknown>): RunSearch & { flow?: string } => ({
     q: text(search.q),
     sort: text(search.sort),
+    columns: text(search.columns),
     show: text(search.show),
     flow: text(search.flow),
   }),
-  beforeLoad: ({ search }) => {
+  beforeLoad: async ({ search, context, cause }) => {
     const q = formerQuery(search);
     if (q !== null) throw redirect({ to: "/runs", search: { q }, replace: true });
+    if (cause !== "enter" || !isPlain(search)) return;
+    const views = await context.queries.ensureQueryData(savedViewsQuery).catch(() => []);
+    const usual = views.find((view) => view.default);
+    if (usual) throw redirect({ to: "/runs", search: searchOf(usual), replace: true });
   },
   loaderDeps: ({ search }) => search,
   loader: ({ context, deps }) => {

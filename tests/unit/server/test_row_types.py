@@ -30,6 +30,7 @@ from appliance.server.db.tables.logs import Log
 from appliance.server.db.tables.projects import Project
 from appliance.server.db.tables.request_keys import RequestKey
 from appliance.server.db.tables.rollups import RunRollup
+from appliance.server.db.tables.saved_views import SavedView
 from appliance.server.db.tables.schedule_skips import ScheduleSkip
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.tables.secrets import Secret
@@ -65,6 +66,7 @@ WHOLE: dict[str, type[SQLModel]] = {
     "NewResult": KeptResult,
     "UserRow": User,
     "NewSession": Session,
+    "SavedViewRow": SavedView,
 }
 """Rows of all columns of their table."""
 
@@ -118,6 +120,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "MarkedColumns": (KnownFailure,),
     "NewKnownFailure": (KnownFailure,),
     "RemovedFailure": (KnownFailure,),
+    "ViewColumns": (SavedView,),
 }
 """Rows of some columns of one table, or of a few."""
 

@@ -104,6 +104,11 @@ export interface DeleteSecretInput {
   idempotencyKey?: string | null;
 }
 
+export interface DeleteViewInput {
+  savedViewId: string;
+  idempotencyKey?: string | null;
+}
+
 export interface DrainAgentInput {
   agentId: string;
   idempotencyKey?: string | null;
@@ -140,6 +145,13 @@ export interface EditScheduleInput {
   catchUpCap?: number | null;
   catchUpWindow?: number | null;
   overlap?: string | null;
+  idempotencyKey?: string | null;
+}
+
+export interface EditViewInput {
+  savedViewId: string;
+  name?: string | null;
+  default?: boolean | null;
   idempotencyKey?: string | null;
 }
 
@@ -258,6 +270,15 @@ export interface ResumeFlowRunInput {
   reason?: string | null;
   idempotencyKey?: string | null;
   version?: number | null;
+}
+
+export interface SaveViewInput {
+  name: string;
+  q?: string;
+  sort?: FlowRunSort | null;
+  columns?: string[];
+  default?: boolean | null;
+  idempotencyKey?: string | null;
 }
 
 export interface SetConcurrencyLimitInput {
@@ -851,6 +872,20 @@ export const DeleteSecretDocument: Document<DeleteSecretMutation, DeleteSecretMu
   text: "mutation DeleteSecret($input:DeleteSecretInput!){deleteSecret(input:$input){secretId}}",
 };
 
+export type DeleteViewMutation = {
+  deleteView: {
+    savedViewId: string;
+  };
+};
+
+export type DeleteViewMutationVariables = {
+  input: DeleteViewInput;
+};
+
+export const DeleteViewDocument: Document<DeleteViewMutation, DeleteViewMutationVariables> = {
+  text: "mutation DeleteView($input:DeleteViewInput!){deleteView(input:$input){savedViewId}}",
+};
+
 export type DrainAgentMutation = {
   drainAgent: {
     agent: {
@@ -914,6 +949,22 @@ export type EditScheduleMutationVariables = {
 
 export const EditScheduleDocument: Document<EditScheduleMutation, EditScheduleMutationVariables> = {
   text: "mutation EditSchedule($input:EditScheduleInput!){editSchedule(input:$input){schedule{id}}}",
+};
+
+export type EditViewMutation = {
+  editView: {
+    savedView: {
+      id: string;
+    };
+  };
+};
+
+export type EditViewMutationVariables = {
+  input: EditViewInput;
+};
+
+export const EditViewDocument: Document<EditViewMutation, EditViewMutationVariables> = {
+  text: "mutation EditView($input:EditViewInput!){editView(input:$input){savedView{id}}}",
 };
 
 export type EndMaintenanceMutation = {
@@ -1968,6 +2019,39 @@ export type RunsOverviewQueryVariables = {
 
 export const RunsOverviewDocument: Document<RunsOverviewQuery, RunsOverviewQueryVariables> = {
   text: "query RunsOverview($filter:FlowRunFilter$all:FlowRunFilter$failed:FlowRunFilter$running:FlowRunFilter$waiting:FlowRunFilter$late:FlowRunFilter){runHistogram(filter:$filter){since until seconds complete buckets{start success failed running cancelled waiting}}all:flowRuns(filter:$all first:1){...RunCount}failed:flowRuns(filter:$failed first:1){...RunCount}running:flowRuns(filter:$running first:1){...RunCount}waiting:flowRuns(filter:$waiting first:1){...RunCount}late:flowRuns(filter:$late first:1){...RunCount}}fragment RunCount on FlowRunPage{total totalCapped}",
+};
+
+export type SaveViewMutation = {
+  saveView: {
+    savedView: {
+      id: string;
+    };
+  };
+};
+
+export type SaveViewMutationVariables = {
+  input: SaveViewInput;
+};
+
+export const SaveViewDocument: Document<SaveViewMutation, SaveViewMutationVariables> = {
+  text: "mutation SaveView($input:SaveViewInput!){saveView(input:$input){savedView{id}}}",
+};
+
+export type SavedViewsQuery = {
+  savedViews: {
+    id: string;
+    name: string;
+    q: string;
+    sort: FlowRunSort | null;
+    columns: string[];
+    default: boolean;
+  }[];
+};
+
+export type SavedViewsQueryVariables = Record<string, never>;
+
+export const SavedViewsDocument: Document<SavedViewsQuery, SavedViewsQueryVariables> = {
+  text: "query SavedViews{savedViews{id name q sort columns default}}",
 };
 
 export type SecretsQuery = {

@@ -64,6 +64,8 @@ export const limitKeys = { list: ["limits"] as const };
 
 export const knownFailureKeys = { list: ["known-failures"] as const };
 
+export const savedViewKeys = { list: ["saved-views"] as const };
+
 export const secretKeys = { list: ["secrets"] as const };
 
 export const keptKeys = {

@@ -56,10 +56,10 @@ export function printRunView(view: RunView): { q?: string; sort?: string } {
   return { ...(q ? { q } : {}), ...(view.sort === usualSort(q) ? {} : { sort: view.sort }) };
 }
 
-/** What an address of an earlier release asks for with `show` and `flow`, as a query; null if it has neither. */
+/** What an address of an earlier release asks for with `show` and `flow`, as a query; null if it has neither, or shows all runs. */
 export function formerQuery(search: Record<string, unknown>): string | null {
   const { show, flow } = search;
-  if (!show && !flow) return null;
+  if ((!show || show === "all") && !flow) return null;
   const token = SHOWS.find((one) => one.id === show)?.token ?? (show ? `state:${String(show).slice(0, 40)}` : "");
   const q = typeof search.q === "string" ? search.q : "";
   return [token, flow ? `flow:${String(flow).slice(0, 40)}` : "", q].filter(Boolean).join(" ");

@@ -17,9 +17,11 @@ import { useRunList } from "../features/runs/use-run-list";
 import { useRunSelection } from "../features/runs/use-run-selection";
 import { useRunsShortcuts } from "../features/runs/use-runs-shortcuts";
 import { type TableChoice, useTableChoice } from "../features/runs/use-table-choice";
+import { ViewsMenu } from "../features/saved-views/views-menu";
 import type { BulkKind } from "../lib/bulk";
 import { type ColumnId, DENSITIES } from "../lib/run-columns";
 import { parseRunView, printRunView, type RunView, toRunFilter, withRange, withShow } from "../lib/run-filter";
+import type { RunSearch } from "../lib/saved-views";
 import { Empty, Failure, Skeleton } from "../ui/notice";
 import { usePageTitle } from "../ui/page-title";
 
@@ -32,14 +34,17 @@ export function RunsPage() {
   const input = useRef<HTMLInputElement>(null);
   const [current, setCurrent] = useState(-1);
   const [isLooking, look] = useState(false);
-  const table = useTableChoice();
-  const list = useRunList(view, box);
-  const choice = useRunSelection(list.all, list.visible);
-  const change = (next: RunView) => {
+  const go = (next: RunSearch) => {
     setCurrent(-1);
     choice.clear();
-    void navigate({ to: "/runs", search: printRunView(next) });
+    void navigate({ to: "/runs", search: next });
   };
+  const table = useTableChoice(search.columns, () => go({ ...search, columns: undefined }));
+  const list = useRunList(view, box);
+  const choice = useRunSelection(list.all, list.visible);
+  /** An empty query is written down, since without one the page opens with the default view. */
+  const change = (next: RunView) =>
+    go({ ...printRunView(next), columns: search.columns, ...(next.q ? {} : { show: "all" }) });
   const ask = (q: string) => change(parseRunView({ q, sort: search.sort }));
   useRunsShortcuts({
     view,
@@ -58,13 +63,16 @@ export function RunsPage() {
   return (
     <div className="page page-full">
       <Head list={list} view={view} table={table} />
-      <QueryBox
-        q={view.q}
-        onChange={ask}
-        input={input}
-        refused={list.refused}
-        onOpen={(runId) => void navigate({ to: "/runs/$runId", params: { runId } })}
-      />
+      <div className="runs-filter">
+        <QueryBox
+          q={view.q}
+          onChange={ask}
+          input={input}
+          refused={list.refused}
+          onOpen={(runId) => void navigate({ to: "/runs/$runId", params: { runId } })}
+        />
+        <ViewsMenu view={view} search={search} columns={table.columns} onOpen={go} />
+      </div>
       <Overview view={view} change={change} ask={ask} isListed={list.isCurrent} />
       <div className="runs-body">
         <div className={`card table-card ${list.query.isPlaceholderData ? "dimmed" : ""}`}>

@@ -24,5 +24,5 @@ class SavedView(SQLModel, table=True):
     folded_name: str = Field(max_length=200)  # in no case, which can be longer
     q: str = Field(max_length=500)
     sort: str | None = Field(default=None, sa_type=OneOf(*LIST_ORDERS))  # null: the usual order of the query
-    columns: list[str] = Field(sa_type=Texts)  # empty: the usual ones
+    columns: list[str] = Field(sa_type=Texts)  # empty: those that the user has chosen for all lists
     is_default: bool = False

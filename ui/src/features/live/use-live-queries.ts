@@ -14,6 +14,7 @@ import {
   objectOf,
   peopleKeys,
   projectKeys,
+  savedViewKeys,
   secretKeys,
   systemKeys,
   taskRunKeys,
@@ -71,6 +72,7 @@ function refreshAfter(client: QueryClient, paced: Paced, changes: Change[]): voi
   if (topics.has("job")) again(jobKeys.list);
   if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list, PAGE);
   if (topics.has("secret") || topics.has("flow")) again(secretKeys.list);
+  if (topics.has("saved_view")) again(savedViewKeys.list);
   if (topics.has("known_failure")) {
     again(knownFailureKeys.list);
     again(flowRunKeys.all);

@@ -1,12 +1,15 @@
 import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { useDeferredValue } from "react";
 import { agentsQuery } from "../../api/agents";
 import { docsQuery } from "../../api/docs";
 import { objectByIdQuery, objectsByNameQuery } from "../../api/palette";
 import { usersQuery } from "../../api/people";
+import { savedViewsQuery } from "../../api/saved-views";
 import { secretsQuery } from "../../api/secrets";
 import { signOut } from "../../api/session";
 import type { Search } from "../../lib/palette";
+import { searchOf } from "../../lib/saved-views";
 import { shownShortcuts } from "../../ui/shortcuts";
 import { chooseTheme } from "../../ui/theme";
 import { toastError } from "../../ui/toasts";
@@ -58,7 +61,7 @@ export function useSections(search: Search, pages: readonly Destination[], doors
     { id: "id", title: "With this ID", items: fromId(search.id ? ids.data : undefined, open) },
     { id: "run", title: "Run a flow", items: writing.allowed ? toRun(found, open) : [] },
     { id: "do", title: "Do", items: [...fromShortcuts(shownShortcuts()), ...useSiteCommands(doors)] },
-    { id: "go", title: "Go to", items: pages.map((page) => toPage(page, open)) },
+    { id: "go", title: "Go to", items: [...pages.map((page) => toPage(page, open)), ...useSavedViews()] },
     { id: "objects", title: "Flows and runs", items: fromNames(found, open) },
     ...people,
     { id: "settings", title: "Settings", items: SETTINGS },
@@ -97,6 +100,17 @@ function useLists({ scope, words, id }: Search, open: Open): Section[] {
 
 function toPage({ to, label, keys }: Destination, open: Open): Choice {
   return { id: `page ${to}`, label, keys, run: () => open(to) };
+}
+
+function useSavedViews(): Choice[] {
+  const navigate = useNavigate();
+  const { data: views = [] } = useQuery(savedViewsQuery);
+  return views.map((view) => ({
+    id: `view ${view.id}`,
+    label: view.name,
+    detail: "saved view",
+    run: () => void navigate({ to: "/runs", search: searchOf(view) }),
+  }));
 }
 
 function useSiteCommands({ openDialog }: Doors): Choice[] {

@@ -5,7 +5,7 @@ import { ColumnsMenu } from "./columns-menu";
 import { useTableChoice } from "./use-table-choice";
 
 function Chosen() {
-  const choice = useTableChoice();
+  const choice = useTableChoice(undefined, () => {});
   return (
     <>
       <ColumnsMenu choice={choice} />

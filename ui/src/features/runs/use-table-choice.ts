@@ -13,16 +13,18 @@ export interface TableChoice {
   chooseDensity: (density: string) => void;
 }
 
-export function useTableChoice(): TableChoice {
+/** `shown` are the columns that the address asks for, in place of the usual ones; choosing others calls `onChoose`. */
+export function useTableChoice(shown: string | undefined, onChoose: () => void): TableChoice {
   const [columns, setColumns] = useState(() => parseColumns(localStorage.getItem(COLUMNS)));
   const [density, setDensity] = useState(() => parseDensity(localStorage.getItem(DENSITY)));
   return {
-    columns,
+    columns: shown === undefined ? columns : parseColumns(shown),
     density,
     chooseColumns: (next) => {
       const text = printColumns(next);
       localStorage.setItem(COLUMNS, text);
       setColumns(parseColumns(text));
+      onChoose();
     },
     chooseDensity: (next) => {
       localStorage.setItem(DENSITY, next);

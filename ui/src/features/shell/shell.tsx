@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useMatch, useNavigate } from "@tanstack/react-router";
-import { useEffect } from "react";
+import { Fragment, useEffect } from "react";
 import { knownFailuresQuery } from "../../api/known-failures";
 import { live } from "../../api/live";
 import { useSession } from "../../api/session";
@@ -15,6 +15,7 @@ import { Toasts } from "../../ui/toasts";
 import { LiveLight, StaleStrip } from "../live/live-light";
 import { useLiveQueries } from "../live/use-live-queries";
 import { PaletteButton } from "../palette/palette-button";
+import { ViewLinks } from "../saved-views/view-links";
 import { useMay } from "../session/permissions";
 import { UserMenu } from "../session/user-menu";
 import { Banners } from "../system/banners";
@@ -115,20 +116,22 @@ function Navigation({ pages }: { pages: readonly PageLink[] }) {
   return (
     <nav className="nav" aria-label="Main">
       {pages.map((page) => (
-        <Link
-          key={page.to}
-          to={page.to}
-          className="nav-link"
-          activeOptions={{ exact: page.to === "/" }}
-          activeProps={{ "aria-current": "page" }}
-        >
-          <svg className="state-icon nav-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
-            <path d={page.icon} />
-          </svg>
-          <span>{page.label}</span>
-          {page.to === "/inbox" && <Expiring />}
-          <kbd>{page.keys}</kbd>
-        </Link>
+        <Fragment key={page.to}>
+          <Link
+            to={page.to}
+            className="nav-link"
+            activeOptions={{ exact: page.to === "/" }}
+            activeProps={{ "aria-current": "page" }}
+          >
+            <svg className="state-icon nav-icon" width="14" height="14" viewBox="0 0 12 12" aria-hidden="true">
+              <path d={page.icon} />
+            </svg>
+            <span>{page.label}</span>
+            {page.to === "/inbox" && <Expiring />}
+            <kbd>{page.keys}</kbd>
+          </Link>
+          {page.to === "/runs" && <ViewLinks />}
+        </Fragment>
       ))}
     </nav>
   );

@@ -1,0 +1,33 @@
+/** The views of the runs that a user has saved: the list, saving one, editing and deleting it. */
+
+import { queryOptions } from "@tanstack/react-query";
+import type { Keyed } from "../lib/keys";
+import type { SavedView } from "../lib/saved-views";
+import {
+  DeleteViewDocument,
+  EditViewDocument,
+  type EditViewInput,
+  SavedViewsDocument,
+  SaveViewDocument,
+  type SaveViewInput,
+} from "./generated";
+import { execute } from "./graphql";
+import { savedViewKeys } from "./keys";
+
+export const savedViewsQuery = queryOptions({
+  queryKey: savedViewKeys.list,
+  queryFn: async ({ signal }): Promise<SavedView[]> => (await execute(SavedViewsDocument, {}, signal)).savedViews,
+});
+
+/** Saves a view, in place of the one of this name. */
+export async function saveView(input: Keyed<SaveViewInput>): Promise<void> {
+  await execute(SaveViewDocument, { input });
+}
+
+export async function editView(input: Keyed<EditViewInput>): Promise<void> {
+  await execute(EditViewDocument, { input });
+}
+
+export async function deleteView(input: Keyed<{ savedViewId: string }>): Promise<void> {
+  await execute(DeleteViewDocument, { input });
+}
