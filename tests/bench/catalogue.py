@@ -34,10 +34,11 @@ RUN = """query($id: UUID!) { flowRun(id: $id) { id name state { type name messag
   agent { name running } waitReason parameters errorCount logCount
   cause { taskSlug mapIndex message location attempts notRun otherRoots exitCode signal tail lastSuccess firstErrorLogId }
   states { version attempt type name message at actor } taskCounts { total success failed running waiting other } } }"""
-FLOWS = """query($filter: FlowFilter, $after: String) { flows(filter: $filter, first: 50, after: $after) { items {
-  id name archived project { name } version { number } schedules { id description timezone active }
-  recentRuns(first: 30) { id name state { type name message at } scheduledTime startTime endTime } nextRun { id scheduledTime } }
-  next } }"""
+_RECENT = "recentRuns(first: 30) { id name state { type name message at } scheduledTime startTime endTime }"
+_STRIP = "strip(first: 30) { ids names stateTypes stateNames startTimes endTimes }"
+FLOWS = f"""query($filter: FlowFilter, $after: String) {{ flows(filter: $filter, first: 50, after: $after) {{ items {{
+  id name paused archived project {{ name }} version {{ number }} schedules {{ id description timezone active }}
+  {_STRIP} nextRun {{ id scheduledTime }} }} next }} }}"""
 ROLLUPS = """query($since: DateTime!, $until: DateTime!, $flow: UUID, $project: String) {
   runRollups(since: $since, until: $until, flowId: $flow, project: $project) { hour } }"""
 FLOW = """query($id: UUID!) { flow(id: $id) { id name project { name flowCount } version { number tasks { slug } }
@@ -287,6 +288,7 @@ def _details(known: Facts) -> Iterator[Ask]:
         yield Ask(f"logs of all runs: {text!r}", query=FOUND, variables={"text": text})
         yield Ask(f"logs of all runs: {text!r}, deep", query=FOUND, variables={"text": text, "after": known.deep_log})
     yield Ask("flows", query=FLOWS, variables={"filter": {}})
+    yield Ask("flows, with runs", query=FLOWS.replace(_STRIP, _RECENT), variables={"filter": {}})
     yield Ask("flows named", query=FLOWS, variables={"filter": {"name": "load"}})
     days = {"since": clock.isoformat(known.newest - timedelta(days=7)), "until": clock.isoformat(known.newest)}
     yield Ask("rollups", query=ROLLUPS, variables=days)

@@ -236,6 +236,43 @@ def test_recent_runs_are_the_same_whatever_else_is_asked_of_them(site: Site, mor
     assert all(run[name] not in ("", None) for run in extra for name in run.keys() - fields)
 
 
+def test_a_strip_holds_the_recent_runs_in_columns(site: Site) -> None:
+    run, _agent = builders.begun(site.database)
+    builders.send(site.database, run, 1, builders.flow("FAILED", "Failed"))
+    builders.create(site.database, builders.register(site.database).flow_id)
+    items = site.data(
+        """{ flows { items { recentRuns(first: 50) { id name state { type name } startTime endTime }
+        strip(first: 50) { ids names stateTypes stateNames startTimes endTimes } newest: strip(first: 1) { ids } } } }"""
+    )["flows"]["items"]
+    assert sum(len(flow["recentRuns"]) for flow in items) >= 2
+    for flow in items:
+        runs = flow["recentRuns"]
+        assert flow["newest"]["ids"] == [run["id"] for run in runs[:1]]
+        assert flow["strip"] == {
+            "ids": [run["id"] for run in runs],
+            "names": [run["name"] for run in runs],
+            "stateTypes": [run["state"]["type"] for run in runs],
+            "stateNames": [run["state"]["name"] for run in runs],
+            "startTimes": [run["startTime"] for run in runs],
+            "endTimes": [run["endTime"] for run in runs],
+        }
+    refused = site.graphql("{ flows { items { strip(first: 51) { ids } } } }")["errors"][0]
+    assert refused["message"] == "The argument first must be between 1 and 50 here."
+
+
+def test_schedules_in_brief_say_the_same(site: Site) -> None:
+    builders.register(site.database, "timed", schedules=[builders.MINUTELY])
+    brief, whole = (
+        [
+            flow["schedules"]
+            for flow in site.data(f"{{ flows {{ items {{ schedules {{ {fields} }} }} }} }}")["flows"]["items"]
+        ]
+        for fields in ("id description timezone active", "id description timezone active version")
+    )
+    assert any(brief)
+    assert brief == [[{name: one[name] for name in one.keys() - {"version"}} for one in some] for some in whole]
+
+
 def test_a_fragment_of_brief_fields_reads_no_more_columns_than_the_fields(site: Site) -> None:
     builders.begun(site.database)
     statements: list[str] = []

@@ -229,5 +229,7 @@ def test_the_newest_runs_of_many_flows(session: Session, most: int) -> None:
     asked = [*flows, *(uuid4() for _ in range(130 - len(flows)))]
     brief = flow_runs.recent_summaries_of_flows(session, asked, most, NOW)
     assert {flow: [run.id for run in runs] for flow, runs in brief.items()} == expected
+    strips = flow_runs.strips_of_flows(session, asked, most, NOW)
+    assert {flow: [run.id for run in runs] for flow, runs in strips.items()} == expected
     whole = flow_runs.recent_of_flows(session, asked, most, NOW)
     assert {flow: [run.id for run in runs] for flow, runs in whole.items()} == expected

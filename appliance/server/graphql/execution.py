@@ -64,17 +64,7 @@ class _Field:
 
     def read(self, sources: list[Any]) -> list[Any]:
         """The field of each object. Raises _NotPlain."""
-        values = list(map(self.get, sources))
-        kinds = set(map(type, values))
-        if kinds == {self.exact}:
-            return values
-        if NoneType not in kinds:
-            return self.complete(values)
-        if self.required:
-            raise _NotPlain
-        known = [value for value in values if value is not None]
-        completed = iter(self.complete(known) if known else ())
-        return [None if value is None else next(completed) for value in values]
+        return _values(self.exact, self.complete, self.required, list(map(self.get, sources)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +187,15 @@ class FastExecutor(StrawberryGraphQLCoreExecutionContext):
         return lambda source: resolve(source, info, **arguments)
 
     def _completion(self, kind: GraphQLOutputType, details: Any) -> _Column | None:
-        """The function that turns scalars, plain objects, or lists of these without nulls into JSON; None for all others."""
+        """The function that turns scalars, plain objects, or lists of these into JSON; None for all others."""
         if is_leaf_type(kind):
             return _COLUMNS.get(kind.name) or partial(_each, kind.coerce_output_value)
-        if is_list_type(kind) and is_non_null_type(kind.of_type):
-            inner = self._completion(kind.of_type.of_type, details)
-            return None if inner is None else partial(_lists, inner)
+        if is_list_type(kind):
+            required = is_non_null_type(kind.of_type)
+            item = kind.of_type.of_type if required else kind.of_type
+            inner = self._completion(item, details)
+            exact = _EXACT.get(getattr(item, "name", ""))
+            return None if inner is None else partial(_lists, partial(_values, exact, inner, required))
         return self._whole(kind, details)
 
     def _whole(self, kind: GraphQLOutputType, details: Any) -> _Column | None:
@@ -224,6 +217,20 @@ def _all(fields: list[_Field]) -> _Column:
         return [dict(zip(names, values, strict=True)) for values in zip(*columns, strict=True)]
 
     return read
+
+
+def _values(exact: type | None, complete: _Column, required: bool, values: list[Any]) -> list[Any]:
+    """Values of the class `exact` are complete already. Raises _NotPlain."""
+    kinds = set(map(type, values))
+    if kinds <= {exact}:
+        return values
+    if NoneType not in kinds:
+        return complete(values)
+    if required:
+        raise _NotPlain
+    known = [value for value in values if value is not None]
+    completed = iter(complete(known) if known else ())
+    return [None if value is None else next(completed) for value in values]
 
 
 def _each(complete: _Reader, values: list[Any]) -> list[Any]:
@@ -266,8 +273,5 @@ def _once_each(complete: _Column) -> _Column:
 def _lists(complete: _Column, values: list[Any]) -> list[Any]:
     if not set(map(type, values)) <= {list, tuple}:
         raise _NotPlain
-    items = list(chain.from_iterable(values))
-    if NoneType in set(map(type, items)):
-        raise _NotPlain
-    completed = iter(complete(items) if items else ())
+    completed = iter(complete(list(chain.from_iterable(values))))
     return [list(islice(completed, len(value))) for value in values]

@@ -30,11 +30,11 @@ from appliance.server.db.reads import (
     waiting,
 )
 from appliance.server.db.rows.agents import AgentHolding, AgentRow
-from appliance.server.db.rows.flow_runs import FlowRunRow, RunStart, RunSummary
+from appliance.server.db.rows.flow_runs import FlowRunRow, RunStart, RunSummary, StripRun
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.rows.known_failures import KnownFailureRow
 from appliance.server.db.rows.projects import ProjectRow
-from appliance.server.db.rows.schedules import ScheduleRow
+from appliance.server.db.rows.schedules import ScheduleRow, ScheduleSummary
 from appliance.server.db.rows.task_runs import FailedTaskRun, TaskStateRow
 from appliance.server.db.rows.usage import Stored
 from appliance.server.domain.attempt_usage import AttemptUsage
@@ -115,6 +115,9 @@ class Loaders:
         self.usage: Batch[UUID, Stored] = Batch(lambda ids: usage.stored(session(), ids))
         self.version: Batch[UUID, FlowVersionRow] = Batch(lambda ids: by_id(flows.versions(session(), ids)))
         self.newest_version: Batch[UUID, FlowVersionRow] = Batch(self._newest_versions)
+        self.schedule_summaries: Batch[UUID, list[ScheduleSummary]] = Batch(
+            lambda ids: by_flow(schedules.summaries_of_flows(session(), ids))
+        )
         self.schedules: Batch[UUID, list[ScheduleRow]] = Batch(self._schedules)
         self.next_run: Batch[UUID, FlowRunRow] = Batch(self._next_runs)
         self.agent: Batch[UUID, AgentRow] = Batch(lambda ids: by_id(agents.by_ids(session(), ids)))
@@ -134,6 +137,7 @@ class Loaders:
         self.history: Batch[UUID, list[TaskStateRow]] = Batch(lambda ids: task_runs.histories(session(), ids))
         self._recent: dict[int, Batch[UUID, list[FlowRunRow]]] = {}
         self._summaries: dict[int, Batch[UUID, list[RunSummary]]] = {}
+        self._strips: dict[int, Batch[UUID, list[StripRun]]] = {}
         self._flow_ids: set[UUID] = set()
         self._situation: Situation | None = None
         self._agents_alone: Situation | None = None
@@ -151,11 +155,18 @@ class Loaders:
         return self._recent[number].load(flow_id) or []
 
     def recent_summaries(self, flow_id: UUID, number: int) -> list[RunSummary]:
-        """The flow's newest runs, with only the columns that a strip of runs displays."""
+        """The flow's newest runs, with only the columns that a brief line displays."""
         if number not in self._summaries:
             batch = self._summaries[number] = Batch(lambda ids: self._summaries_of(ids, number))
             batch.want(self._flow_ids)
         return self._summaries[number].load(flow_id) or []
+
+    def strip(self, flow_id: UUID, number: int) -> list[StripRun]:
+        """The flow's newest runs, with only the columns that a strip of runs displays."""
+        if number not in self._strips:
+            batch = self._strips[number] = Batch(lambda ids: self._strips_of(ids, number))
+            batch.want(self._flow_ids)
+        return self._strips[number].load(flow_id) or []
 
     def see_runs(self, rows: Sequence[FlowRunRow]) -> None:
         """Record the keys that the fields of these runs may need."""
@@ -183,9 +194,12 @@ class Loaders:
             runs.want(ids)
         for summaries in self._summaries.values():
             summaries.want(ids)
+        for strips in self._strips.values():
+            strips.want(ids)
         self.project.want({row.project_id for row in rows})
         self.newest_version.want(ids)
         self.schedules.want(ids)
+        self.schedule_summaries.want(ids)
         self.next_run.want(ids)
 
     def situation(self) -> Situation:
@@ -231,6 +245,9 @@ class Loaders:
 
     def _summaries_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[RunSummary]]:
         return flow_runs.recent_summaries_of_flows(self._session(), ids, number, self._now)
+
+    def _strips_of(self, ids: Collection[UUID], number: int) -> dict[UUID, list[StripRun]]:
+        return flow_runs.strips_of_flows(self._session(), ids, number, self._now)
 
 
 def by_id(rows: Iterable[R]) -> dict[UUID, R]:

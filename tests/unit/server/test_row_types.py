@@ -77,6 +77,8 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "LateRun": (FlowRun,),
     "RunToken": (FlowRun,),
     "LiveRun": (FlowRun,),
+    "StripRun": (FlowRun,),
+    "ScheduleSummary": (Schedule,),
     "RunSummary": (FlowRun,),
     "FlowRunRow": (FlowRun,),
     "NewFlowRun": (FlowRun,),

@@ -12,8 +12,9 @@ import {
 } from "./generated";
 import { execute } from "./graphql";
 import { flowKeys } from "./keys";
+import { type WithRecentRuns, withRecentRuns } from "./strips";
 
-export type FlowRow = FlowsQuery["flows"]["items"][number];
+export type FlowRow = WithRecentRuns<FlowsQuery["flows"]["items"][number]>;
 export type Flow = NonNullable<FlowQuery["flow"]>;
 /** `catchUpWindow` is in seconds. */
 export type Schedule = Flow["schedules"][number];
@@ -23,8 +24,10 @@ export function flowsQuery(name: string, archived = false) {
   const filter = { ...(name && { name }), ...(archived && { archived }) };
   return infiniteQueryOptions({
     queryKey: flowKeys.list(name, archived),
-    queryFn: async ({ pageParam, signal }) =>
-      (await execute(FlowsDocument, { filter, after: pageParam }, signal)).flows,
+    queryFn: async ({ pageParam, signal }) => {
+      const { items, next } = (await execute(FlowsDocument, { filter, after: pageParam }, signal)).flows;
+      return { items: items.map(withRecentRuns), next };
+    },
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.next,
   });

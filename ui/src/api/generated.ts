@@ -503,15 +503,12 @@ export type SecretRowFragment = {
   userCount: number;
 };
 
-export type StripRunFragment = {
-  id: string;
-  name: string;
-  state: {
-    type: string;
-    name: string;
-  };
-  startTime: string | null;
-  endTime: string | null;
+export type StripRunsFragment = {
+  ids: string[];
+  stateTypes: string[];
+  stateNames: string[];
+  startTimes: (string | null)[];
+  endTimes: (string | null)[];
 };
 
 export type AgentQuery = {
@@ -1119,19 +1116,14 @@ export type FlowsQuery = {
         timezone: string;
         active: boolean;
       }[];
-      recentRuns: {
-        id: string;
-        name: string;
-        state: {
-          type: string;
-          name: string;
-          message: string;
-          at: string;
-        };
-        scheduledTime: string;
-        startTime: string | null;
-        endTime: string | null;
-      }[];
+      strip: {
+        ids: string[];
+        stateTypes: string[];
+        stateNames: string[];
+        startTimes: (string | null)[];
+        endTimes: (string | null)[];
+        names: string[];
+      };
       nextRun: {
         id: string;
         scheduledTime: string;
@@ -1147,7 +1139,7 @@ export type FlowsQueryVariables = {
 };
 
 export const FlowsDocument: Document<FlowsQuery, FlowsQueryVariables> = {
-  text: "query Flows($filter:FlowFilter$after:String){flows(filter:$filter first:50 after:$after){items{id name paused archived project{name}version{number}schedules{id description timezone active}recentRuns(first:30){id name state{type name message at}scheduledTime startTime endTime}nextRun{id scheduledTime}}next}}",
+  text: "query Flows($filter:FlowFilter$after:String){flows(filter:$filter first:50 after:$after){items{id name paused archived project{name}version{number}schedules{id description timezone active}strip(first:30){...StripRuns names}nextRun{id scheduledTime}}next}}fragment StripRuns on Strip{ids stateTypes stateNames startTimes endTimes}",
 };
 
 export type ForgetAgentMutation = {
@@ -1211,7 +1203,7 @@ export type HomeQuery = {
           name: string;
         };
         owner: string;
-        recentRuns: StripRunFragment[];
+        strip: StripRunsFragment;
       };
       attempt: number;
       cause: {
@@ -1249,7 +1241,7 @@ export type HomeQuery = {
         project: {
           name: string;
         };
-        recentRuns: StripRunFragment[];
+        strip: StripRunsFragment;
       };
       agent: {
         name: string;
@@ -1349,7 +1341,7 @@ export type HomeQuery = {
       project: {
         name: string;
       };
-      recentRuns: StripRunFragment[];
+      strip: StripRunsFragment;
       nextRun: {
         id: string;
         scheduledTime: string;
@@ -1387,7 +1379,7 @@ export type HomeQueryVariables = {
 };
 
 export const HomeDocument: Document<HomeQuery, HomeQueryVariables> = {
-  text: "query Home($since:DateTime!$late:DateTime!$now:DateTime!){ended:runRollups(since:$since until:$now){stateType runs}failures:flowRuns(filter:{stateTypes:[\"FAILED\"]since:$since}sort:END_TIME_DESC first:30){items{...HomeRun attempt cause{taskSlug mapIndex message fingerprint known{id}}taskCounts{failed}flow{owner recentRuns(first:30){...StripRun}}}total totalCapped}running:flowRuns(filter:{stateTypes:[\"RUNNING\" \"CANCELLING\"]}sort:START_TIME_ASC first:8){items{...HomeRun agent{name}taskCounts{total running waiting}flow{recentRuns(first:30){...StripRun}}}total totalCapped}late:flowRuns(filter:{stateTypes:[\"SCHEDULED\"]stateNames:[\"Scheduled\"]until:$late}sort:SCHEDULED_TIME_ASC first:5){items{...HomeRun waitReason waitHolders{id name}}total totalCapped}paused:flowRuns(filter:{stateTypes:[\"PAUSED\"]}sort:SCHEDULED_TIME_ASC first:5){items{...HomeRun waitReason}total totalCapped}next:flowRuns(filter:{stateTypes:[\"SCHEDULED\"]since:$now includeFuture:true}sort:SCHEDULED_TIME_ASC first:12){items{...HomeRun flow{paused warnings}}}flows(first:8){items{id name paused project{name}recentRuns(first:30){...StripRun}nextRun{id scheduledTime}}next}agents{id name health lastSeen capacity running problems}server{version time schedulerTickAge databaseBytes}disk{writable freeBytes daysLeft warnings}}fragment HomeRun on FlowRun{id name scheduledTime startTime endTime state{type name message at}flow{id name project{name}}}fragment StripRun on FlowRun{id name state{type name}startTime endTime}",
+  text: "query Home($since:DateTime!$late:DateTime!$now:DateTime!){ended:runRollups(since:$since until:$now){stateType runs}failures:flowRuns(filter:{stateTypes:[\"FAILED\"]since:$since}sort:END_TIME_DESC first:30){items{...HomeRun attempt cause{taskSlug mapIndex message fingerprint known{id}}taskCounts{failed}flow{owner strip(first:30){...StripRuns}}}total totalCapped}running:flowRuns(filter:{stateTypes:[\"RUNNING\" \"CANCELLING\"]}sort:START_TIME_ASC first:8){items{...HomeRun agent{name}taskCounts{total running waiting}flow{strip(first:30){...StripRuns}}}total totalCapped}late:flowRuns(filter:{stateTypes:[\"SCHEDULED\"]stateNames:[\"Scheduled\"]until:$late}sort:SCHEDULED_TIME_ASC first:5){items{...HomeRun waitReason waitHolders{id name}}total totalCapped}paused:flowRuns(filter:{stateTypes:[\"PAUSED\"]}sort:SCHEDULED_TIME_ASC first:5){items{...HomeRun waitReason}total totalCapped}next:flowRuns(filter:{stateTypes:[\"SCHEDULED\"]since:$now includeFuture:true}sort:SCHEDULED_TIME_ASC first:12){items{...HomeRun flow{paused warnings}}}flows(first:8){items{id name paused project{name}strip(first:30){...StripRuns}nextRun{id scheduledTime}}next}agents{id name health lastSeen capacity running problems}server{version time schedulerTickAge databaseBytes}disk{writable freeBytes daysLeft warnings}}fragment HomeRun on FlowRun{id name scheduledTime startTime endTime state{type name message at}flow{id name project{name}}}fragment StripRuns on Strip{ids stateTypes stateNames startTimes endTimes}",
 };
 
 export type JobQuery = {

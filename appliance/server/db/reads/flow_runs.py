@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from itertools import groupby, zip_longest
 from operator import attrgetter
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, FromClause, Integer, Select, bindparam, func, select, true, union_all
@@ -20,7 +20,7 @@ from appliance.server.db.reads import readable, run_filters
 from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.run_filters import default_condition
 from appliance.server.db.rows.concurrency import AttemptState
-from appliance.server.db.rows.flow_runs import FlowRunRow, HeldRun, RunSummary, RunToken
+from appliance.server.db.rows.flow_runs import FlowRunRow, HeldRun, RunSummary, RunToken, StripRun
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import Id
 from appliance.server.domain import run_query
@@ -29,11 +29,13 @@ from appliance.server.domain.deploys import waits_for_code
 _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
 _project = metadata.tables["project"]
-SUMMARY_COLUMNS = [_run.c[name] for name in RunSummary.__annotations__]
+STRIP_COLUMNS = tuple(_run.c[name] for name in StripRun.__annotations__)
 """The columns that a mark in a strip of runs needs; half of the cost of a run is creating Python's values."""
-LIST_COLUMNS = [*SUMMARY_COLUMNS, *(_run.c[name] for name in FlowRunRow.__annotations__)]
+SUMMARY_COLUMNS = tuple(_run.c[name] for name in RunSummary.__annotations__)
+LIST_COLUMNS = (*SUMMARY_COLUMNS, *(_run.c[name] for name in FlowRunRow.__annotations__))
 """The columns that lists need."""
 
+_Columns: TypeAlias = tuple[ColumnElement[Any], ...]
 _UNION = 64  # parts of one statement; SQLite takes at most 500
 _NO_FLOW = UUID(int=0)
 _OF_IDS = OfMany(lambda among: select(*LIST_COLUMNS).where(among(_run.c.id)))
@@ -117,18 +119,25 @@ def recent_of_flows(
     session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime
 ) -> dict[UUID, list[FlowRunRow]]:
     """The newest runs of each flow, without future ones. Reads a short index range per flow; a window function would read every run."""
-    return _recent_rows(session, flow_ids, False, {"each": per_flow, "now": now})
+    return _recent_rows(session, flow_ids, LIST_COLUMNS, {"each": per_flow, "now": now})
 
 
 def recent_summaries_of_flows(
     session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime
 ) -> dict[UUID, list[RunSummary]]:
+    """The same, but only what a brief line about a run shows."""
+    return _recent_rows(session, flow_ids, SUMMARY_COLUMNS, {"each": per_flow, "now": now})
+
+
+def strips_of_flows(
+    session: Session, flow_ids: Collection[UUID], per_flow: int, now: datetime
+) -> dict[UUID, list[StripRun]]:
     """The same, but only what a mark in a strip of runs shows."""
-    return _recent_rows(session, flow_ids, True, {"each": per_flow, "now": now})
+    return _recent_rows(session, flow_ids, STRIP_COLUMNS, {"each": per_flow, "now": now})
 
 
 def _recent_rows(
-    session: Session, flow_ids: Collection[UUID], brief: bool, values: dict[str, Any]
+    session: Session, flow_ids: Collection[UUID], columns: _Columns, values: dict[str, Any]
 ) -> dict[UUID, list[Any]]:
     if session.get_bind().dialect.name == "sqlite":
         rows, flows = [], list(flow_ids)
@@ -137,35 +146,34 @@ def _recent_rows(
             number = 1 << (len(chunk) - 1).bit_length()
             chosen = zip_longest(range(number), chunk, fillvalue=_NO_FLOW)
             parts = {f"flow_{place}": flow_id for place, flow_id in chosen}
-            rows += readable.every(session, _recent_of(number, brief), values | parts)
+            rows += readable.every(session, _recent_of(number, columns), values | parts)
     else:
-        rows = _recent_of_each(brief).every(session, flow_ids, values)
+        rows = _recent_of_each(columns).every(session, flow_ids, values)
     runs: dict[UUID, list[Any]] = {}
-    for flow_id, some in groupby(rows, attrgetter("flow_id")):
-        runs.setdefault(flow_id, []).extend(some)
-    for each in runs.values():
-        each.sort(key=attrgetter("scheduled_time", "id"), reverse=True)
+    for _, some in groupby(rows, attrgetter("flow_id.int")):  # two UUIDs are compared by a function of Python's
+        each = list(some)
+        runs.setdefault(each[0].flow_id, []).extend(each)
+    for of_flow in runs.values():
+        of_flow.sort(key=attrgetter("scheduled_time", "id"), reverse=True)
     return runs
 
 
 @cache
-def _recent_of(flows: int, brief: bool) -> Prepared:
+def _recent_of(flows: int, columns: _Columns) -> Prepared:
     """The newest :each runs of :flow_0, :flow_1 ..., for SQLite."""
-    newest = [_newest(bindparam(f"flow_{place}", type_=Id()), brief).subquery() for place in range(flows)]
+    newest = [_newest(bindparam(f"flow_{place}", type_=Id()), columns).subquery() for place in range(flows)]
     return Prepared(union_all(*(select(*runs.c) for runs in newest)))
 
 
 @cache
-def _recent_of_each(brief: bool) -> OfMany:
+def _recent_of_each(columns: _Columns) -> OfMany:
     """The newest :each runs of each of many flows, for Postgres."""
-    runs = _newest(_flow.c.id, brief).correlate(_flow).lateral()
+    runs = _newest(_flow.c.id, columns).correlate(_flow).lateral()
     return OfMany(lambda among: select(*runs.c).select_from(_flow).join(runs, true()).where(among(_flow.c.id)))
 
 
-def _newest(flow: ColumnElement[UUID], brief: bool) -> Select[Any]:
-    runs = select(*(SUMMARY_COLUMNS if brief else LIST_COLUMNS)).where(
-        _run.c.flow_id == flow, default_condition(bindparam("now"))
-    )
+def _newest(flow: ColumnElement[UUID], columns: _Columns) -> Select[Any]:
+    runs = select(*columns).where(_run.c.flow_id == flow, default_condition(bindparam("now")))
     runs = runs.order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
     return runs.limit(bindparam("each", type_=Integer))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import Integer, and_, bindparam, select, text, tuple_
@@ -17,7 +17,7 @@ from appliance.server.db.conditions import ONLY_PLANNED, SCHEDULED_NOW
 from appliance.server.db.reads import readable, run_filters
 from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.pages import RowPage, only_id, read, text_key, unusable
-from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
+from appliance.server.db.rows.schedules import ScheduleRow, ScheduleSummary, SkipRow
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.schedules import Schedule
 
@@ -26,19 +26,31 @@ _skip = metadata.tables["schedule_skip"]
 _flow = metadata.tables["flow"]
 _run = metadata.tables["flow_run"]
 MOST = 500
-_OF_FLOWS = OfMany(
-    lambda among: (
-        select(_schedule)
-        .where(among(_schedule.c.flow_id))
-        .order_by(_schedule.c.created, _schedule.c.id)
-        .limit(bindparam("most", type_=Integer))
+
+
+def _of_flows(*columns: Any) -> OfMany:
+    return OfMany(
+        lambda among: (
+            select(*columns)
+            .where(among(_schedule.c.flow_id))
+            .order_by(_schedule.c.created, _schedule.c.id)
+            .limit(bindparam("most", type_=Integer))
+        )
     )
-)
+
+
+_OF_FLOWS = _of_flows(_schedule)
+_SUMMARIES = _of_flows(*(_schedule.c[name] for name in ScheduleSummary.__annotations__))
 ACTIVE = text("schedule.active")  # literal, so that the planner can use the partial index
 
 
 def of_flows(session: Session, flow_ids: Collection[UUID]) -> Sequence[ScheduleRow]:
     return cast(Sequence[ScheduleRow], _OF_FLOWS.every(session, flow_ids, {"most": MOST * len(flow_ids)}))
+
+
+def summaries_of_flows(session: Session, flow_ids: Collection[UUID]) -> Sequence[ScheduleSummary]:
+    """The same, but only what a list of flows shows."""
+    return cast(Sequence[ScheduleSummary], _SUMMARIES.every(session, flow_ids, {"most": MOST * len(flow_ids)}))
 
 
 def page(

@@ -112,8 +112,21 @@ class LiveRun(RowType):
     state_at: datetime
 
 
-class RunSummary(RowType):
+class StripRun(RowType):
     """What a mark in a strip of runs needs."""
+
+    id: UUID
+    flow_id: UUID
+    name: str
+    scheduled_time: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    state_type: StateType
+    state_name: str
+
+
+class RunSummary(RowType):
+    """What a brief line about a run needs."""
 
     id: UUID
     flow_id: UUID

@@ -35,6 +35,16 @@ class ScheduleRow(RowType):
     updated: datetime
 
 
+class ScheduleSummary(RowType):
+    """What a list of flows shows of a schedule."""
+
+    id: UUID
+    flow_id: UUID
+    document: JsonDocument
+    timezone: str
+    active: bool
+
+
 class SkipRow(RowType):
     """A range of due times that got no run."""
 

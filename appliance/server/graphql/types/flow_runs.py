@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
 import strawberry
 
 from appliance.server.db.reads.task_runs import Recorded
-from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary
+from appliance.server.db.rows.flow_runs import FlowRunRow, RunSummary, StripRun
 from appliance.server.db.rows.task_runs import TaskRunRow
 from appliance.server.domain.failures import failure_of, is_own_cause
 from appliance.server.graphql.context import Info
@@ -88,6 +89,30 @@ class FlowUsage:
     median_peak_memory: BigInt | None = strawberry.field(description="In bytes.")
     highest_peak_memory: BigInt | None
     memory_limit: BigInt | None = strawberry.field(description="Of the newest of these runs, as its run config says.")
+
+
+@strawberry.type(
+    description="Runs in columns, for pages that show hundreds: the first value of each is of the first run."
+)
+class Strip:
+    ids: list[UUID]
+    names: list[str]
+    state_types: list[str]
+    state_names: list[str]
+    start_times: list[datetime | None]
+    end_times: list[datetime | None]
+
+
+def strip(rows: Sequence[StripRun]) -> Strip:
+    """The columns of these runs."""
+    return Strip(
+        ids=[row.id for row in rows],
+        names=[row.name for row in rows],
+        state_types=[row.state_type for row in rows],
+        state_names=[row.state_name for row in rows],
+        start_times=[row.start_time for row in rows],
+        end_times=[row.end_time for row in rows],
+    )
 
 
 def state(row: RunSummary | TaskRunRow) -> State:

@@ -35,16 +35,18 @@ from appliance.server.graphql.types.flow_runs import (
     FlowUsage,
     State,
     StateRecord,
+    Strip,
     TaskCounts,
     WaitHolder,
     cause_of,
     state,
+    strip,
     task_counts_of,
 )
 from appliance.server.graphql.types.flow_versions import FlowVersion, VersionEntry, entry, version
 from appliance.server.graphql.types.projects import Project, project
 from appliance.server.graphql.types.run_configs import FlowDefaults, RunConfig, flow_defaults, run_config
-from appliance.server.graphql.types.schedules import Schedule, schedule
+from appliance.server.graphql.types.schedules import BRIEF_SCHEDULE, Schedule, brief_schedules, schedule
 
 MOST_RECENT = 50
 _MOST_HOLDERS = 50
@@ -77,9 +79,7 @@ class Flow:
 
     @described("Its versions, newest first; at most 50.")
     def versions(self, info: Info, first: int | None = 10) -> list[VersionEntry]:
-        if first is not None and not 1 <= first <= MOST_RECENT:
-            raise Invalid(f"The argument first must be between 1 and {MOST_RECENT} here.")
-        return [entry(row) for row in read_flows.version_page(info.context.session(), self.id, first or 10).rows]
+        return [entry(row) for row in read_flows.version_page(info.context.session(), self.id, _number(first)).rows]
 
     @described("How many seconds a run may take; one that takes longer ends as TimedOut. Null if there is no limit.")
     def run_timeout(self, info: Info) -> float | None:
@@ -107,16 +107,21 @@ class Flow:
 
     @strawberry.field
     def schedules(self, info: Info) -> list[Schedule]:
-        return [schedule(row) for row in info.context.loaders.schedules.load(self.id) or []]
+        loaders = info.context.loaders
+        if selects_only(info, BRIEF_SCHEDULE):
+            return brief_schedules(loaders.schedule_summaries.load(self.id) or [])
+        return [schedule(row) for row in loaders.schedules.load(self.id) or []]
 
     @described("Recent runs, newest first, without runs that are scheduled for later.")
     def recent_runs(self, info: Info, first: int | None = 10) -> list[FlowRun]:
-        if first is not None and not 1 <= first <= MOST_RECENT:
-            raise Invalid(f"The argument first must be between 1 and {MOST_RECENT} here.")
-        loaders, number = info.context.loaders, first or 10
+        loaders, number = info.context.loaders, _number(first)
         if selects_only(info, BRIEF):
             return brief_runs(info.context.whole(loaders.recent_summaries(self.id, number)))
         return [flow_run(row) for row in info.context.whole(loaders.recent_runs(self.id, number))]
+
+    @described("The same runs, in columns.")
+    def strip(self, info: Info, first: int | None = 10) -> Strip:
+        return strip(info.context.whole(info.context.loaders.strip(self.id, _number(first))))
 
     @described("What its last runs have used. Null if that is not known of any.")
     def usage(self, info: Info) -> FlowUsage | None:
@@ -254,6 +259,12 @@ class FlowRunPage:
     @strawberry.field
     def total_capped(self) -> bool:
         return self.runs.count().capped
+
+
+def _number(first: int | None) -> int:
+    if first is not None and not 1 <= first <= MOST_RECENT:
+        raise Invalid(f"The argument first must be between 1 and {MOST_RECENT} here.")
+    return first or 10
 
 
 def flow_run(row: FlowRunRow) -> FlowRun:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+from collections.abc import Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 import msgspec
@@ -13,7 +15,7 @@ import strawberry
 from appliance.kit.documents import JsonDocument
 from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions.schedule_rows import edits_of
-from appliance.server.db.rows.schedules import ScheduleRow, SkipRow
+from appliance.server.db.rows.schedules import ScheduleRow, ScheduleSummary, SkipRow
 from appliance.server.db.tables.schedules import Schedule as StoredSchedule
 from appliance.server.domain.run_configs import for_people
 from appliance.server.errors import Invalid
@@ -114,6 +116,11 @@ class EditSchedulePayload:
     schedule: Schedule
 
 
+BRIEF_SCHEDULE = frozenset({"__typename", "id", "description", "timezone", "active"})
+"""The fields that lists of flows select. If a query selects no others, the schedules are read without their other documents."""
+_Brief: Any = namedtuple("_Brief", ["id", "description", "timezone", "active"])
+
+
 @lru_cache(maxsize=1024)
 def _description(document: bytes) -> str:
     """The schedule in words: a page of flows has hundreds, many of them alike."""
@@ -139,6 +146,11 @@ def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
         catch_up_window=row.catch_up_window,
         overlap=row.overlap,
     )
+
+
+def brief_schedules(rows: Sequence[ScheduleSummary]) -> list[Schedule]:
+    """Schedules of which only fields in BRIEF_SCHEDULE are selected: they have no others."""
+    return [_Brief(row.id, _description(msgspec.json.encode(row.document)), row.timezone, row.active) for row in rows]
 
 
 def skip(row: SkipRow) -> Skip:

@@ -66,7 +66,7 @@ function FlowLine({ flow, isCurrent }: { flow: FlowRow; isCurrent: boolean }) {
             to="/runs/$runId"
             params={{ runId: latest.id }}
             className="above"
-            aria-label={`Last run ${latest.name}: ${lookOf(latest.state).word}`}
+            aria-label={`Last run ${flow.strip.names[0]}: ${lookOf(latest.state).word}`}
           >
             <StatePill look={lookOf(latest.state)} />
           </Link>
