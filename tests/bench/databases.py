@@ -49,7 +49,7 @@ class Worked:
         self._files: list[Path] = []
         if database.dialect == "postgresql":
             with database.read() as session:
-                query = "select pid from pg_stat_activity where datname = current_database()"
+                query = "select pid from pg_stat_activity where datname = current_database() and backend_type = 'client backend'"
                 pids = session.execute(text(query)).scalars()
                 self._files = [Path(f"/proc/{pid}/schedstat") for pid in pids]
 
