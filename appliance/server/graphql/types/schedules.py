@@ -118,7 +118,7 @@ class EditSchedulePayload:
 
 BRIEF_SCHEDULE = frozenset({"__typename", "id", "description", "timezone", "active"})
 """The fields that lists of flows select. If a query selects no others, the schedules are read without their other documents."""
-_Brief: Any = namedtuple("_Brief", ["id", "description", "timezone", "active"])
+_Brief: Any = cast(Any, namedtuple)("_Brief", ["id", "description", "timezone", "active"])
 
 
 @lru_cache(maxsize=1024)
