@@ -116,6 +116,34 @@ def diff(flow_name: str, before: int, after: int, project: str | None, json_outp
         echo(line)
 
 
+@flow.command()
+@click.argument("flow_name", metavar="FLOW")
+@project_option
+@as_json
+def history(flow_name: str, project: str | None, json_output: bool) -> None:
+    """Show how long the last runs of a flow took, and the causes of those that failed, the most frequent first."""
+    from appliance.cli.flow_history import print_history
+    from appliance.client import flows
+
+    transport = connect()
+    found = flows.history(transport, find_flow(transport, flow_name, project)["id"])
+    print_json(found) if json_output else print_history(found)
+
+
+@flow.command()
+@click.argument("flow_name", metavar="FLOW")
+@project_option
+@as_json
+def tasks(flow_name: str, project: str | None, json_output: bool) -> None:
+    """Show what each task took in the last runs of a flow, how often it failed, and its share of the critical path."""
+    from appliance.cli.flow_history import print_tasks
+    from appliance.client import flows
+
+    transport = connect()
+    found = flows.tasks(transport, find_flow(transport, flow_name, project)["id"])
+    print_json(found) if json_output else print_tasks(found)
+
+
 def _edit(flow_name: str, options: dict[str, Any], **fields: Any) -> None:
     from appliance.client import flows
     from appliance.protocol.life_cycle import EditFlow

@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from appliance.client.transport import Transport, path
+from appliance.protocol.flow_history import FlowHistory, FlowTasks
 from appliance.protocol.flows import Registered, Registration, RegistrationPreview, SetFlowDefaults
 from appliance.protocol.jobs import JobView
 from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
@@ -78,6 +79,16 @@ def each_version(transport: Transport, flow_id: UUID) -> Iterator[dict[str, Any]
 def compare(transport: Transport, flow_id: UUID, before: int, after: int) -> VersionComparison:
     """What differs between two versions of a flow."""
     return transport.get(path("flows", flow_id, "versions", before, "compare", after), VersionComparison)
+
+
+def history(transport: Transport, flow_id: UUID) -> FlowHistory:
+    """How long the last runs of a flow took, and why some failed."""
+    return transport.get(path("flows", flow_id, "history"), FlowHistory)
+
+
+def tasks(transport: Transport, flow_id: UUID) -> FlowTasks:
+    """What each task took in the last runs of a flow."""
+    return transport.get(path("flows", flow_id, "tasks"), FlowTasks)
 
 
 def edit(transport: Transport, flow_id: UUID, request: EditFlow) -> dict[str, Any]:

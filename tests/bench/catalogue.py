@@ -189,7 +189,7 @@ def _rest(known: Facts) -> Iterator[Ask]:
     flows_after = base64.urlsafe_b64encode(f"{known.cold_flow}|{known.cold_name}".encode()).decode().rstrip("=")
     for path in (
         "flows", "flows?limit=200", "flows?name=load", f"flows?project={known.project}", f"flows?after={flows_after}",
-        f"flows/{known.hot_flow}", f"flows/{known.hot_flow}/versions", "schedules", "schedules?limit=200", f"schedules?flow_id={known.hot_flow}",
+        f"flows/{known.hot_flow}", f"flows/{known.hot_flow}/versions", f"flows/{known.hot_flow}/history", f"flows/{known.hot_flow}/tasks", "schedules", "schedules?limit=200", f"schedules?flow_id={known.hot_flow}",
         f"schedules?after={known.deep_schedule}", f"schedules/{known.schedule}/skips", "agents", f"agents/{known.agent}", f"agents/{known.agent}/runs",
         f"agents/match?label=linux&project={known.project}", "info",
         "users", "tokens", "jobs", "concurrency-limits", "secrets", f"secrets?project={known.project}", "views", "known-failures", f"known-failures?project={known.project}&resolved=true", "results", f"results?project={known.project}",

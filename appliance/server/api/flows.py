@@ -9,11 +9,12 @@ from litestar import Router, delete, get, patch, post, put
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
+from appliance.protocol.flow_history import FlowHistory, FlowTasks
 from appliance.protocol.flows import Registered, Registration, RegistrationPreview, SetFlowDefaults, SetRunTimeout
 from appliance.protocol.jobs import JobView
 from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
 from appliance.protocol.message import Page
-from appliance.server.actions import deletions, flow_edits
+from appliance.server.actions import deletions, flow_edits, flow_history
 from appliance.server.actions import flows as actions
 from appliance.server.actions import jobs as job_actions
 from appliance.server.actions.flow_defaults import set_defaults
@@ -93,6 +94,20 @@ def comparison(database: Database, flow_id: UUID, before: int, number: int) -> V
     with database.read() as session:
         old, new = flows.version(session, flow_id, before), flows.version(session, flow_id, number)
         return VersionComparison(flow_id=flow_id, before=before, after=number, parts=compare(old, new))
+
+
+@get("/{flow_id:uuid}/history", opt={"permission": Permission.READ}, sync_to_thread=True)
+def history(database: Database, flow_id: UUID) -> FlowHistory:
+    """Get how long the last runs of a flow took, and the causes of those that failed, the most frequent first."""
+    with database.read() as session:
+        return flow_history.history(session, flow_id, clock.now())
+
+
+@get("/{flow_id:uuid}/tasks", opt={"permission": Permission.READ}, sync_to_thread=True)
+def tasks(database: Database, flow_id: UUID) -> FlowTasks:
+    """Get what each task took in the last runs of a flow, how often it failed, and its share of the critical path."""
+    with database.read() as session:
+        return flow_history.tasks(session, flow_id, clock.now())
 
 
 @patch("/{flow_id:uuid}", opt={"permission": Permission.EDIT_FLOW, "body": EditFlow}, sync_to_thread=True)
@@ -199,5 +214,7 @@ router = Router(
         remove,
         versions,
         comparison,
+        history,
+        tasks,
     ],
 )

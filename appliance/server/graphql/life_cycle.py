@@ -1,4 +1,4 @@
-"""Queries and mutations about the life cycle of flows and projects, and about the versions of flows."""
+"""Queries and mutations about the life cycle of flows and projects, and about the versions and past runs of flows."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 import strawberry
 
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
-from appliance.server.actions import deletions, flow_edits, jobs, projects
+from appliance.server.actions import deletions, flow_edits, flow_history, jobs, projects
 from appliance.server.actions.deletions import Noun
 from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import flows
@@ -17,11 +17,13 @@ from appliance.server.errors import NotFound
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_field, root_mutation
 from appliance.server.graphql.messages import message
+from appliance.server.graphql.types import flow_history as history_types
 from appliance.server.graphql.types import flow_versions as version_types
 from appliance.server.graphql.types import flows as flow_types
 from appliance.server.graphql.types import jobs as job_types
 from appliance.server.graphql.types import life_cycle as types
 from appliance.server.graphql.types import projects as project_types
+from appliance.server.graphql.types.flow_history import FlowHistory, FlowTasks
 from appliance.server.graphql.types.flow_versions import VersionComparison
 from appliance.server.graphql.types.life_cycle import DeletionPreview
 
@@ -33,6 +35,14 @@ class LifeCycleQueries:
         session = info.context.session()
         old, new = (flows.version(session, flow_id, number) for number in (before, after))
         return version_types.comparison(before, after, compare(old, new))
+
+    @root_field(Permission.READ)
+    def flow_history(self, info: Info, flow_id: UUID) -> FlowHistory:
+        return history_types.flow_history(flow_history.history(info.context.session(), flow_id, info.context.now))
+
+    @root_field(Permission.READ)
+    def flow_tasks(self, info: Info, flow_id: UUID) -> FlowTasks:
+        return history_types.flow_tasks(flow_history.tasks(info.context.session(), flow_id, info.context.now))
 
     @root_field(Permission.READ)
     def flow_deletion(self, info: Info, flow_id: UUID) -> DeletionPreview:

@@ -61,6 +61,8 @@ _DEAR = {
     "logSearch": 20,
     "runHistogram": 40,
     "runSuggestions": 20,
+    "flowHistory": 100,
+    "flowTasks": 1_000,
 }
 _CACHED = 512
 

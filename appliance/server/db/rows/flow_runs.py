@@ -161,6 +161,23 @@ class FlowRunRow(RunSummary):
     created_by: str
 
 
+class PastRunRow(RowType):
+    """What the history of a flow needs of a run. `number` is that of its version."""
+
+    id: UUID
+    flow_version_id: UUID
+    name: str
+    scheduled_time: datetime
+    start_time: datetime | None
+    end_time: datetime | None
+    state_type: StateType
+    state_name: str
+    state_message: str
+    state_at: datetime
+    stored_rows: int
+    number: int
+
+
 class RunUsageRow(RowType):
     """What a run and its attempts have used."""
 

@@ -46,6 +46,19 @@ class TaskRunRow(RowType):
     created: datetime
 
 
+class TaskSpanRow(RowType):
+    """When a task run was under way, and how it ended."""
+
+    flow_run_id: UUID
+    task_slug: str
+    map_index: int
+    state_type: StateType
+    state_name: str
+    run_count: int
+    start_time: datetime | None
+    end_time: datetime | None
+
+
 class TaskStateRow(RowType):
     """A state in a task run's history, as timelines need it."""
 
