@@ -272,6 +272,24 @@ def test_attempts_are_pieces_and_a_task_filters_the_log(page: Page, site: Applia
     expect(page.locator(".track-selected .bar-attention")).to_have_count(2)
 
 
+def test_the_tabs_of_a_flow_and_its_durations_by_keyboard(page: Page, site: Appliance, runs: Runs) -> None:
+    flow = next(one["flow_id"] for one in site.items("/api/v1/flow-runs?flow=report"))
+    page.goto(f"{site.url}/flows/{flow}")
+    chart = page.get_by_role("slider", name="Durations")
+    chart.focus()
+    page.keyboard.press("Home")
+    expect(chart).to_have_attribute("aria-valuenow", "1")
+    page.keyboard.press("3")
+    page.wait_for_url("**/tasks")
+    page.get_by_role("button", name="Retries").click()
+    page.wait_for_url("**/tasks?sort=retries")
+    page.keyboard.press("4")
+    page.wait_for_url("**/versions")
+    page.go_back()
+    page.wait_for_url("**/tasks?sort=retries")
+    expect(page.get_by_role("columnheader", name="Retries")).to_have_attribute("aria-sort", "descending")
+
+
 def test_a_crash_shows_signal_and_last_words(page: Page, site: Appliance, runs: Runs) -> None:
     page.goto(f"{site.url}/runs/{runs.dies}")
     card = page.get_by_role("region", name="Why it crashed")
@@ -431,7 +449,12 @@ def test_every_page_is_accessible(
         f"/runs/{runs.report}?pane=parameters": "changed",
         f"/runs/{runs.dies}": "the last words",
         "/flows": "hourly",
-        f"/flows/{flow}": "Recent runs",
+        f"/flows/{flow}": "Why runs failed",
+        f"/flows/{flow}/runs?show=all": "Select many",
+        f"/flows/{flow}/tasks?sort=failed": "critical path",
+        f"/flows/{flow}/versions": "There is only one version",
+        f"/flows/{flow}/schedules": "No schedules",
+        f"/flows/{flow}/settings": "Run timeout",
         f"/flows/{flow}/run": "As a command",
         "/runs?q=nothing-has-this-name": "Show all runs",
         "/inbox": "No known failures",

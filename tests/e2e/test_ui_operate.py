@@ -335,7 +335,7 @@ def test_a_schedule_shows_its_policies_its_missed_times_and_is_backfilled(page: 
         if run["scheduled_time"] == made["next_times"][0]
     )
     assert appliance.api("DELETE", f"/api/v1/flow-runs/{first['id']}", {"reason": "holiday"}).status_code == 204
-    page.goto(f"/flows/{flow}")
+    page.goto(f"/flows/{flow}/schedules")
     schedule = page.get_by_role("listitem").filter(has_text="03:00")
     expect(schedule).to_contain_text("Catches up on the latest missed time; runs may overlap")
     page.get_by_role("button", name=re.compile("^Edit ")).click()

@@ -10,7 +10,7 @@ import {
 } from "@tanstack/react-router";
 import { agentMatchQuery, agentQuery, agentsQuery } from "./api/agents";
 import { runQuery, runsQuery } from "./api/flow-runs";
-import { flowQuery, flowsQuery } from "./api/flows";
+import { flowHistoryQuery, flowQuery, flowsQuery, flowTasksQuery } from "./api/flows";
 import { homeQuery } from "./api/home";
 import { jobQuery, jobsQuery } from "./api/jobs";
 import { bundlesQuery, keptResultsQuery, keptTotalsQuery } from "./api/kept";
@@ -32,6 +32,8 @@ import { safePath, text } from "./lib/paths";
 import type { Permission } from "./lib/permissions";
 import { formerQuery, parseRunView } from "./lib/run-filter";
 import { isPlain, type RunSearch, searchOf } from "./lib/saved-views";
+import { parseTaskSort, type TaskSort } from "./lib/task-figures";
+import { parseVersion } from "./lib/versions";
 import { NotFoundPage } from "./pages/not-found";
 import { Failure } from "./ui/notice";
 
@@ -178,6 +180,54 @@ const flow = createRoute({
   component: lazyRouteComponent(() => import("./pages/flow"), "FlowPage"),
 });
 
+const flowOverview = createRoute({
+  getParentRoute: () => flow,
+  path: "/",
+  loader: ({ context, params }) => {
+    void context.queries.prefetchQuery(flowHistoryQuery(params.flowId));
+  },
+  component: lazyRouteComponent(() => import("./pages/flow/overview"), "FlowOverview"),
+});
+
+const flowRuns = createRoute({
+  getParentRoute: () => flow,
+  path: "runs",
+  validateSearch: (search: Record<string, unknown>): { show?: string } => ({ show: text(search.show) }),
+  component: lazyRouteComponent(() => import("./pages/flow/runs"), "FlowRuns"),
+});
+
+const flowTasks = createRoute({
+  getParentRoute: () => flow,
+  path: "tasks",
+  validateSearch: (search: Record<string, unknown>): { sort?: TaskSort } => ({ sort: parseTaskSort(search.sort) }),
+  loader: ({ context, params }) => {
+    void context.queries.prefetchQuery(flowTasksQuery(params.flowId));
+  },
+  component: lazyRouteComponent(() => import("./pages/flow/tasks"), "FlowTasksPage"),
+});
+
+const flowVersions = createRoute({
+  getParentRoute: () => flow,
+  path: "versions",
+  validateSearch: (search: Record<string, unknown>): { before?: number; after?: number } => ({
+    before: parseVersion(search.before),
+    after: parseVersion(search.after),
+  }),
+  component: lazyRouteComponent(() => import("./pages/flow/versions"), "FlowVersions"),
+});
+
+const flowSchedules = createRoute({
+  getParentRoute: () => flow,
+  path: "schedules",
+  component: lazyRouteComponent(() => import("./pages/flow/schedules"), "FlowSchedules"),
+});
+
+const flowSettings = createRoute({
+  getParentRoute: () => flow,
+  path: "settings",
+  component: lazyRouteComponent(() => import("./pages/flow/settings"), "FlowSettings"),
+});
+
 const runForm = createRoute({
   getParentRoute: () => app,
   path: "/flows/$flowId/run",
@@ -319,7 +369,7 @@ const tree = root.addChildren([
     logs,
     flows,
     projects,
-    flow,
+    flow.addChildren([flowOverview, flowRuns, flowTasks, flowVersions, flowSchedules, flowSettings]),
     runForm,
     agents,
     agent,

@@ -3,9 +3,13 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import {
   FlowDocument,
+  FlowHistoryDocument,
+  type FlowHistoryQuery,
   type FlowQuery,
   FlowsDocument,
   type FlowsQuery,
+  FlowTasksDocument,
+  type FlowTasksQuery,
   SetFlowDefaultsDocument,
   type SetFlowDefaultsInput,
   SetRunTimeoutDocument,
@@ -16,6 +20,8 @@ import { type WithRecentRuns, withRecentRuns } from "./strips";
 
 export type FlowRow = WithRecentRuns<FlowsQuery["flows"]["items"][number]>;
 export type Flow = NonNullable<FlowQuery["flow"]>;
+export type FlowHistory = FlowHistoryQuery["flowHistory"];
+export type FlowTasks = FlowTasksQuery["flowTasks"];
 /** `catchUpWindow` is in seconds. */
 export type Schedule = Flow["schedules"][number];
 
@@ -37,6 +43,24 @@ export function flowQuery(id: string) {
   return queryOptions({
     queryKey: flowKeys.one(id),
     queryFn: async ({ signal }) => (await execute(FlowDocument, { id }, signal)).flow,
+  });
+}
+
+/** Its last runs, how long they took, and why some failed. */
+export function flowHistoryQuery(flowId: string) {
+  return queryOptions({
+    queryKey: flowKeys.history(flowId),
+    queryFn: async ({ signal }) => (await execute(FlowHistoryDocument, { flowId }, signal)).flowHistory,
+    refetchInterval: 30_000,
+  });
+}
+
+/** What each task took in its last runs. */
+export function flowTasksQuery(flowId: string) {
+  return queryOptions({
+    queryKey: flowKeys.tasks(flowId),
+    queryFn: async ({ signal }) => (await execute(FlowTasksDocument, { flowId }, signal)).flowTasks,
+    refetchInterval: 60_000,
   });
 }
 

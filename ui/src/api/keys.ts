@@ -19,11 +19,14 @@ export const taskRunKeys = {
   ofRun: (flowRunId: string) => [...taskRunKeys.all, flowRunId] as const,
 };
 
+/** Events do not refresh the history and the tasks, which look at many runs. */
 export const flowKeys = {
   lists: ["flows"] as const,
   list: (name: string, archived = false) => [...flowKeys.lists, name, archived] as const,
   all: ["flow"] as const,
   one: (id: string) => [...flowKeys.all, id] as const,
+  history: (id: string) => ["flow-history", id] as const,
+  tasks: (id: string) => ["flow-tasks", id] as const,
 };
 
 export const projectKeys = {

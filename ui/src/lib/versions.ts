@@ -14,3 +14,8 @@ export function versionName({ number, restores }: Numbered): string {
 export function shortVersion({ number, restores }: Numbered): string {
   return restores === null ? `v${number}` : `v${number}, restores v${restores}`;
 }
+
+/** The number of a version in a URL. */
+export function parseVersion(value: unknown): number | undefined {
+  return /^[1-9]\d{0,8}$/.test(String(value)) ? Number(value) : undefined;
+}

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
+import { Outlet, useParams } from "@tanstack/react-router";
 import { flowQuery } from "../api/flows";
 import { FlowView } from "../features/flow/flow-view";
 import { NoFlow } from "../features/flow/no-flow";
@@ -16,5 +16,9 @@ export function FlowPage() {
   if (!query.data && query.isError)
     return <Failure error={query.error} retry={() => void query.refetch()} what="The flow" />;
   if (!query.data) return <NoFlow />;
-  return <FlowView flow={query.data} />;
+  return (
+    <FlowView flow={query.data}>
+      <Outlet />
+    </FlowView>
+  );
 }

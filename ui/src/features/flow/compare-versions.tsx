@@ -1,7 +1,7 @@
-/** Two versions of a flow compared, part by part. */
+/** Two versions of a flow compared, part by part; which ones is in the URL. */
 
 import { useQuery } from "@tanstack/react-query";
-import { useState } from "react";
+import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { Flow } from "../../api/flows";
 import { comparisonQuery, type PartComparison } from "../../api/life-cycle";
 import { printJson } from "../../lib/json";
@@ -10,11 +10,18 @@ import { SelectField } from "../../ui/select-field";
 
 export function CompareVersions({ flow }: { flow: Flow }) {
   const [newest, previous] = flow.versions;
-  const [before, setBefore] = useState<number | null>(null);
-  const [after, setAfter] = useState<number | null>(null);
-  if (!newest || !previous) return null;
-  const [from, to] = [before ?? previous.number, after ?? newest.number];
+  const search = useSearch({ from: "/app/flows/$flowId/versions" });
+  const navigate = useNavigate();
+  if (!newest || !previous) return <Empty title="There is only one version." />;
+  const [from, to] = [search.before ?? previous.number, search.after ?? newest.number];
   const options = flow.versions.map(({ number }) => ({ value: String(number), text: `Version ${number}` }));
+  const compare = (pair: { before?: number; after?: number }) =>
+    void navigate({
+      to: "/flows/$flowId/versions",
+      params: { flowId: flow.id },
+      search: { ...search, ...pair },
+      replace: true,
+    });
   return (
     <section className="card" aria-labelledby="compare">
       <div className="card-head">
@@ -26,9 +33,14 @@ export function CompareVersions({ flow }: { flow: Flow }) {
             label="From"
             value={String(from)}
             options={options}
-            onChange={(value) => setBefore(Number(value))}
+            onChange={(value) => compare({ before: Number(value) })}
           />
-          <SelectField label="To" value={String(to)} options={options} onChange={(value) => setAfter(Number(value))} />
+          <SelectField
+            label="To"
+            value={String(to)}
+            options={options}
+            onChange={(value) => compare({ after: Number(value) })}
+          />
         </div>
         <Differences flowId={flow.id} before={from} after={to} />
       </div>

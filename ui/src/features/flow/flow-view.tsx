@@ -1,4 +1,5 @@
 import { Link, useNavigate } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { Button } from "react-aria-components";
 import type { Flow } from "../../api/flows";
 import { lookOf } from "../../lib/states";
@@ -6,18 +7,13 @@ import { Countdown, Instant } from "../../ui/instant";
 import { useShortcuts } from "../../ui/shortcuts";
 import { StatePill } from "../../ui/state-pill";
 import { Strip } from "../../ui/strip";
-import { ScheduleList } from "../schedules/schedule-list";
 import { useWriting } from "../session/permissions";
-import { CompareVersions } from "./compare-versions";
-import { DefaultsCard } from "./defaults-card";
 import { FlowMenu } from "./flow-menu";
-import { RecentRuns } from "./recent-runs";
-import { RunTimeoutCard } from "./run-timeout-card";
-import { UsageCard } from "./usage-card";
-import { ParametersCard, TasksCard, VersionCard } from "./version-cards";
+import { FlowTabs } from "./flow-tabs";
 import "./flow.css";
 
-export function FlowView({ flow }: { flow: Flow }) {
+/** A flow's page: what is the same on all of its tabs, and the chosen one below. */
+export function FlowView({ flow, children }: { flow: Flow; children: ReactNode }) {
   const writing = useWriting();
   const navigate = useNavigate();
   useShortcuts("Flow", [
@@ -70,24 +66,8 @@ export function FlowView({ flow }: { flow: Flow }) {
           </p>
         ))}
       </header>
-      <div className="flow-grid">
-        <RecentRuns flow={flow} />
-        <div className="flow-side">
-          <section className="card" aria-labelledby="schedules">
-            <div className="card-head">
-              <h2 id="schedules">Schedules</h2>
-            </div>
-            <ScheduleList schedules={flow.schedules} />
-          </section>
-          <UsageCard flow={flow} />
-          <RunTimeoutCard flow={flow} />
-          <DefaultsCard flow={flow} />
-          <VersionCard flow={flow} />
-          <CompareVersions flow={flow} />
-          <ParametersCard flow={flow} />
-          <TasksCard flow={flow} />
-        </div>
-      </div>
+      <FlowTabs flowId={flow.id} />
+      {children}
     </div>
   );
 }

@@ -1,0 +1,16 @@
+import { useFlow } from "../../features/flow/use-flow";
+import { ScheduleList } from "../../features/schedules/schedule-list";
+
+export function FlowSchedules() {
+  const flow = useFlow();
+  return (
+    flow && (
+      <section className="card" aria-labelledby="schedules">
+        <div className="card-head">
+          <h2 id="schedules">Schedules</h2>
+        </div>
+        <ScheduleList schedules={flow.schedules} />
+      </section>
+    )
+  );
+}
