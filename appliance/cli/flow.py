@@ -126,8 +126,8 @@ def history(flow_name: str, project: str | None, json_output: bool) -> None:
     from appliance.client import flows
 
     transport = connect()
-    found = flows.history(transport, find_flow(transport, flow_name, project)["id"])
-    print_json(found) if json_output else print_history(found)
+    past = flows.history(transport, find_flow(transport, flow_name, project)["id"])
+    print_json(past) if json_output else print_history(past)
 
 
 @flow.command()
@@ -140,8 +140,8 @@ def tasks(flow_name: str, project: str | None, json_output: bool) -> None:
     from appliance.client import flows
 
     transport = connect()
-    found = flows.tasks(transport, find_flow(transport, flow_name, project)["id"])
-    print_json(found) if json_output else print_tasks(found)
+    figures = flows.tasks(transport, find_flow(transport, flow_name, project)["id"])
+    print_json(figures) if json_output else print_tasks(figures)
 
 
 def _edit(flow_name: str, options: dict[str, Any], **fields: Any) -> None:

@@ -28,7 +28,7 @@ def print_history(history: FlowHistory) -> None:
     print_table(("FAILED", "LAST", "TASK", "KNOWN", "WHY"), rows, "None of them failed.")
 
 
-def print_tasks(found: FlowTasks) -> None:
+def print_tasks(figures: FlowTasks) -> None:
     """A table of tasks, and of how many runs it is."""
     rows = [
         (
@@ -40,12 +40,12 @@ def print_tasks(found: FlowTasks) -> None:
             seconds_text(task.p95_seconds),
             f"{100 * task.critical_share:.0f} %",
         )
-        for task in found.tasks
+        for task in figures.tasks
     ]
     columns = ("TASK", "ENDED", "FAILED", "RETRIES", "MEDIAN", "95 %", "CRITICAL PATH")
     print_table(columns, rows, "No run of the flow has ended yet.")
-    left_out = f"; {counted(found.left_out, 'run')} with too many tasks left out" if found.left_out else ""
-    echo(f"In the last {counted(found.runs, 'run')} that ended{left_out}.")
+    left_out = f"; {counted(figures.left_out, 'run')} with too many tasks left out" if figures.left_out else ""
+    echo(f"In the last {counted(figures.runs, 'run')} that ended{left_out}.")
 
 
 def seconds_text(seconds: float | None) -> str:

@@ -8,13 +8,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.flow_history import FlowHistory, FlowTasks, PastRun
-from appliance.protocol.states import TERMINAL
 from appliance.server.db.reads import flow_history as reads
 from appliance.server.db.reads import flows, known_failures, task_runs
 from appliance.server.db.rows.flow_runs import PastRunRow
 from appliance.server.domain.failures import failure_of, has_failed, is_known_at, is_own_cause
-from appliance.server.domain.flow_history import FailedRun, affordable, figures, percentile, ranked
-from appliance.server.domain.transitions import SUCCESS
+from appliance.server.domain.flow_history import FailedRun, affordable, figures, is_over, percentile, ranked, successful
 from appliance.server.errors import NotFound
 
 
@@ -30,7 +28,7 @@ def history(session: Session, flow_id: UUID, now: datetime) -> FlowHistory:
     ]
     known = known_failures.open_of_flows(session, [flow_id]) if failed else ()
     runs = [_run(row) for row in rows]
-    seconds = [run.seconds for run in runs if run.state_type == SUCCESS and run.seconds is not None]
+    seconds = successful(runs)
     return FlowHistory(
         flow_id=flow_id,
         runs=runs,
@@ -45,7 +43,7 @@ def history(session: Session, flow_id: UUID, now: datetime) -> FlowHistory:
 def tasks(session: Session, flow_id: UUID, now: datetime) -> FlowTasks:
     """What each task took in the flow's last runs that have ended. Raises NotFound."""
     _require(session, flow_id)
-    over = [row for row in reads.runs(session, flow_id, now) if row.state_type in TERMINAL]
+    over = [row for row in reads.runs(session, flow_id, now) if is_over(row.state_type)]
     latest = over[: reads.MOST_RUNS_WITH_TASKS]
     chosen = affordable(latest)
     graphs = reads.graphs(session, {row.flow_version_id for row in chosen})

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-from appliance.protocol.flow_history import FailureCause, TaskFigures
+from appliance.protocol.flow_history import FailureCause, PastRun, TaskFigures
+from appliance.protocol.states import TERMINAL, StateType
 from appliance.server.domain.failures import Failure
 from appliance.server.domain.transitions import FAILED, SUCCESS
 
@@ -60,6 +61,16 @@ class FailedRun:
     failure: Failure
 
 
+def successful(runs: Iterable[PastRun]) -> list[float]:
+    """How many seconds each of these runs that succeeded took."""
+    return [run.seconds for run in runs if run.state_type == SUCCESS and run.seconds is not None]
+
+
+def is_over(state_type: StateType) -> bool:
+    """Whether the tasks of a run in a state of this type count: it goes no further by itself."""
+    return state_type in TERMINAL
+
+
 def affordable(runs: Iterable[R], most: int = MOST_STORED) -> list[R]:
     """The runs whose task runs may be read: the newest that have stored so much together at most. Larger ones are passed over."""
     chosen, stored = [], 0
@@ -82,7 +93,7 @@ def ranked(failed: Sequence[FailedRun], known: frozenset[tuple[str, str]]) -> li
     causes: dict[tuple[str, str], list[FailedRun]] = defaultdict(list)
     for run in failed:
         causes[run.failure.task_slug, run.failure.fingerprint].append(run)
-    found = [
+    ranking = [
         FailureCause(
             task_slug=cause[0], fingerprint=cause[1], message=runs[0].failure.message, runs=len(runs),
             first_run_id=runs[-1].id, first_at=runs[-1].at, last_run_id=runs[0].id, last_at=runs[0].at,
@@ -90,7 +101,7 @@ def ranked(failed: Sequence[FailedRun], known: frozenset[tuple[str, str]]) -> li
         )
         for cause, runs in causes.items()
     ]  # fmt: skip
-    return sorted(found, key=lambda cause: cause.runs, reverse=True)
+    return sorted(ranking, key=lambda cause: cause.runs, reverse=True)
 
 
 def critical_path(spans: Mapping[str, tuple[float, float]], edges: Iterable[tuple[str, str]]) -> dict[str, float]:
@@ -143,7 +154,7 @@ def figures(
         for slug, seconds in critical_path(of_run, edges.get(run_id, ())).items():
             critical[slug] += seconds
     total = math.fsum(critical.values()) or 1.0
-    found = [
+    ranking = [
         TaskFigures(
             slug=slug, ended=task.ended, failed=task.failed, retries=task.retries,
             median_seconds=percentile(task.seconds, 0.5), p95_seconds=percentile(task.seconds, 0.95),
@@ -152,7 +163,7 @@ def figures(
         for slug, task in tasks.items()
         if slug not in hidden
     ]  # fmt: skip
-    return sorted(found, key=lambda task: (-task.critical_share, task.slug))
+    return sorted(ranking, key=lambda task: (-task.critical_share, task.slug))
 
 
 def _count(task: _Task, run: TaskSpan) -> None:

@@ -1,27 +1,29 @@
-/** Two versions of a flow compared, part by part; which ones is in the URL. */
+/** Two versions of a flow compared, part by part. */
 
 import { useQuery } from "@tanstack/react-query";
-import { useNavigate, useSearch } from "@tanstack/react-router";
 import type { Flow } from "../../api/flows";
 import { comparisonQuery, type PartComparison } from "../../api/life-cycle";
 import { printJson } from "../../lib/json";
 import { Empty, Failure, Skeleton } from "../../ui/notice";
 import { SelectField } from "../../ui/select-field";
 
-export function CompareVersions({ flow }: { flow: Flow }) {
+/** The numbers of two versions; the latest two if not given. */
+export interface Pair {
+  before?: number;
+  after?: number;
+}
+
+interface Props {
+  flow: Flow;
+  pair: Pair;
+  onChange: (pair: Pair) => void;
+}
+
+export function CompareVersions({ flow, pair, onChange }: Props) {
   const [newest, previous] = flow.versions;
-  const search = useSearch({ from: "/app/flows/$flowId/versions" });
-  const navigate = useNavigate();
   if (!newest || !previous) return <Empty title="There is only one version." />;
-  const [from, to] = [search.before ?? previous.number, search.after ?? newest.number];
+  const [from, to] = [pair.before ?? previous.number, pair.after ?? newest.number];
   const options = flow.versions.map(({ number }) => ({ value: String(number), text: `Version ${number}` }));
-  const compare = (pair: { before?: number; after?: number }) =>
-    void navigate({
-      to: "/flows/$flowId/versions",
-      params: { flowId: flow.id },
-      search: { ...search, ...pair },
-      replace: true,
-    });
   return (
     <section className="card" aria-labelledby="compare">
       <div className="card-head">
@@ -33,13 +35,13 @@ export function CompareVersions({ flow }: { flow: Flow }) {
             label="From"
             value={String(from)}
             options={options}
-            onChange={(value) => compare({ before: Number(value) })}
+            onChange={(value) => onChange({ ...pair, before: Number(value) })}
           />
           <SelectField
             label="To"
             value={String(to)}
             options={options}
-            onChange={(value) => compare({ after: Number(value) })}
+            onChange={(value) => onChange({ ...pair, after: Number(value) })}
           />
         </div>
         <Differences flowId={flow.id} before={from} after={to} />

@@ -1,4 +1,5 @@
 import { screen, within } from "@testing-library/react";
+import { useState } from "react";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Flow } from "../../api/flows";
 import { flow } from "../../test/builders";
@@ -142,7 +143,11 @@ describe("two versions", () => {
       { part: "run_config", added: [], removed: [], changed: [{ name: "image", field: "", before: "a", after: "b" }] },
     ];
     server.onField("versionComparison", { versionComparison: { parts } });
-    const page = await renderPage(<CompareVersions flow={flow([], { versions })} />, { path: "/flows/flow-1" });
+    function Compared() {
+      const [pair, setPair] = useState({});
+      return <CompareVersions flow={flow([], { versions })} pair={pair} onChange={setPair} />;
+    }
+    const page = await renderPage(<Compared />, { path: "/flows/flow-1" });
     await screen.findByText(/report-1/);
     expect(screen.getByText("Run config")).toBeTruthy();
     expect(screen.getByText(/image:/).textContent).toBe('image: changed from "a" to "b"');

@@ -21,7 +21,7 @@ export function RecentRuns({ flow }: { flow: Flow }) {
           All runs of this flow
         </Link>
       </div>
-      <section className="table-box" ref={box} aria-labelledby="recent" tabIndex={0}>
+      <section className="table-box" ref={box} aria-label="Runs of this flow" tabIndex={0}>
         {flow.recentRuns.length === 0 ? (
           <Empty title="This flow has not run yet.">Start it with Run…, or wait for its schedule.</Empty>
         ) : (

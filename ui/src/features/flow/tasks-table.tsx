@@ -39,7 +39,7 @@ export function TasksTable({ flow, found, sort }: { flow: Flow; found: FlowTasks
         <h2 id="tasks">Tasks</h2>
       </div>
       <p className="card-note">{basisInWords(found)}</p>
-      <section className="tasks-box" aria-labelledby="tasks" tabIndex={0}>
+      <section className="tasks-box" aria-label="Figures of the tasks" tabIndex={0}>
         <table className="table wrap-table">
           <Head flow={flow} sort={sort} />
           <tbody>

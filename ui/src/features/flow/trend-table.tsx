@@ -9,7 +9,7 @@ import { StatePill } from "../../ui/state-pill";
 
 export function TrendTable({ points }: { points: readonly TrendPoint[] }) {
   return (
-    <section className="trend-table" aria-labelledby="durations" tabIndex={0}>
+    <section className="trend-table" aria-label="Durations as a table" tabIndex={0}>
       <table className="table">
         <thead>
           <tr>
