@@ -1,5 +1,5 @@
 import { screen, within } from "@testing-library/react";
-import { useState } from "react";
+import { type ComponentProps, useState } from "react";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { Flow } from "../../api/flows";
 import { flow } from "../../test/builders";
@@ -134,6 +134,11 @@ describe("deleting", () => {
   });
 });
 
+function Compared(props: Pick<ComponentProps<typeof CompareVersions>, "flow">) {
+  const [pair, setPair] = useState({});
+  return <CompareVersions {...props} pair={pair} onChange={setPair} />;
+}
+
 describe("two versions", () => {
   it("are compared, the newest with the one before at first", async () => {
     const entry = { restores: null, changes: [], created: "2026-11-22T06:00:00Z", createdBy: "alice" };
@@ -143,11 +148,7 @@ describe("two versions", () => {
       { part: "run_config", added: [], removed: [], changed: [{ name: "image", field: "", before: "a", after: "b" }] },
     ];
     server.onField("versionComparison", { versionComparison: { parts } });
-    function Compared() {
-      const [pair, setPair] = useState({});
-      return <CompareVersions flow={flow([], { versions })} pair={pair} onChange={setPair} />;
-    }
-    const page = await renderPage(<Compared />, { path: "/flows/flow-1" });
+    const page = await renderPage(<Compared flow={flow([], { versions })} />, { path: "/flows/flow-1" });
     await screen.findByText(/report-1/);
     expect(screen.getByText("Run config")).toBeTruthy();
     expect(screen.getByText(/image:/).textContent).toBe('image: changed from "a" to "b"');
