@@ -41,7 +41,7 @@ class Event(Protocol):
 
 
 class News(NamedTuple):
-    """The JSON of one message. A stream that was told of it resumes after `id`; `access` is whether callers may have lost theirs."""
+    """The JSON of one message. A stream that has sent it resumes after `id`; `access` is whether callers may have lost theirs."""
 
     id: int
     text: str

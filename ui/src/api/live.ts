@@ -70,7 +70,7 @@ class LiveConnection {
   private leader = false;
   /** The stream has just been opened and can't go on where another one ended, so what changed before may have been missed. */
   private opening = false;
-  /** The id of the last event that the browser was told of. */
+  /** The id of the last event that the browser has heard of. */
   private last = "";
   private leave: () => void = () => {};
   private started = false;

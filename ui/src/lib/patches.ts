@@ -1,4 +1,4 @@
-/** Applies what the live stream tells of runs to what pages have of them. All functions return the same object if nothing changes. */
+/** Applies what the live stream says about runs to what pages have of them. All functions return the same object if nothing changes. */
 
 export interface PatchRow {
   id: string;
@@ -27,7 +27,7 @@ export interface News<Row> {
 
 const NEWEST_FIRST = "SCHEDULED_TIME_DESC";
 const ANY = "";
-/** The queries of which a page can tell by itself whether a run belongs to them, with the types of states that they ask for. */
+/** The queries of which a page can tell alone whether a run belongs to them, with the types of states that they ask for. */
 const DECIDABLE: Readonly<Record<string, readonly string[]>> = {
   [ANY]: [],
   "state:failed": ["FAILED"],
