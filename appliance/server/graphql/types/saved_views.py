@@ -16,7 +16,9 @@ class SavedView:
     name: str
     q: str
     sort: FlowRunSort | None = strawberry.field(description="Null for the usual order.")
-    columns: list[str] = strawberry.field(description="Of the table in the UI; empty for those that you have chosen for it.")
+    columns: list[str] = strawberry.field(
+        description="Of the table in the UI; empty for those that you have chosen for it."
+    )
     default: bool = strawberry.field(description="Whether the page of runs opens with it.")
 
 
