@@ -35,7 +35,7 @@ def get() -> None:
 @run_conditions()
 @click.option(
     "--view",
-    help="Only runs of this saved view of yours, in its order.",
+    help="Only runs of this saved view, in its order.",
 )
 @click.option(
     "--sort",

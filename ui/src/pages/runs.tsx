@@ -42,7 +42,7 @@ export function RunsPage() {
   const table = useTableChoice(search.columns, () => go({ ...search, columns: undefined }));
   const list = useRunList(view, box);
   const choice = useRunSelection(list.all, list.visible);
-  /** An empty query is written down, since without one the page opens with the default view. */
+  /** The address says so if the query is empty, since without one the page opens with the default view. */
   const change = (next: RunView) =>
     go({ ...printRunView(next), columns: search.columns, ...(next.q ? {} : { show: "all" }) });
   const ask = (q: string) => change(parseRunView({ q, sort: search.sort }));
