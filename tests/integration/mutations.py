@@ -312,7 +312,7 @@ GRAPHQL: dict[str, Variables] = {
     "deleteSecret": one(secret, "secretId"),
     "markFailure": one(ended),
     "saveView": lambda _site: {"name": "failed", "q": "state:failed"},
-    "editView": one(view, "savedViewId", name="later"),
+    "editView": lambda site: {"savedViewId": str(view(site)), "name": "later"},
     "deleteView": one(view, "savedViewId"),
     "unmarkFailure": one(known_failure, "knownFailureId"),
     "deleteKeptResult": one(kept_result, "resultId"),
