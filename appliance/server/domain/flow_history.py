@@ -67,7 +67,7 @@ def successful(runs: Iterable[PastRun]) -> list[float]:
 
 
 def is_over(state_type: StateType) -> bool:
-    """Whether the tasks of a run in a state of this type count: it goes no further by itself."""
+    """Whether the tasks of a run in a state of this type count: it has ended."""
     return state_type in TERMINAL
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from appliance.server.db.reads import readable
 from appliance.server.db.rows.saved_views import SavedViewRow
 from appliance.server.db.tables import metadata
 
@@ -18,7 +19,7 @@ _view = metadata.tables["saved_view"]
 def of_user(session: Session, user_id: UUID) -> Sequence[SavedViewRow]:
     """Those of a user, by name."""
     statement = select(_view).where(_view.c.user_id == user_id).order_by(_view.c.folded_name)
-    return cast(Sequence[SavedViewRow], session.connection().execute(statement).all())
+    return cast(Sequence[SavedViewRow], readable.every(session, statement))
 
 
 def own(session: Session, user_id: UUID, view_id: UUID) -> SavedViewRow | None:

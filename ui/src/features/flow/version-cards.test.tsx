@@ -13,7 +13,7 @@ test("the card names what a version restores, what changed, and the versions bef
     { number: 2, restores: null, changes: ["parameter n removed"], ...entry },
     { number: 1, restores: null, changes: [], ...entry },
   ];
-  await renderPage(<VersionCard flow={flow([], { version, versions })} />);
+  await renderPage(<VersionCard flow={flow([], { version, versions })} hasEarlier />);
   expect(screen.getByRole("heading", { name: "Version 3, restores 1" })).toBeTruthy();
   expect(screen.getByText("the code; label gpu added")).toBeTruthy();
   const earlier = within(screen.getByRole("list", { name: "Earlier versions" })).getAllByRole("listitem");

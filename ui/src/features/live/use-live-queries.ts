@@ -132,8 +132,8 @@ function refreshRun(client: QueryClient, paced: Paced, { id, kind, lines, run: r
   if (query && run && isSame) set(client, queryKey, query.state, { ...run, taskCounts: row.taskCounts });
   if (!isSame || kind !== "flow_run.progress") paced.again({ queryKey }, RUN);
   else if (lines) paced.again({ queryKey }, LIST);
-  const tasks = client.getQueryData<InfiniteData<unknown>>(taskRunKeys.ofRun(id));
-  const every = QUIET.has(kind) ? Math.max(TASKS, (tasks?.pages.length ?? 0) * EACH_PAGE) : RUN;
+  const tasks = client.getQueryData<Partial<InfiniteData<unknown>>>(taskRunKeys.ofRun(id));
+  const every = QUIET.has(kind) ? Math.max(TASKS, (tasks?.pages?.length ?? 0) * EACH_PAGE) : RUN;
   paced.again({ queryKey: taskRunKeys.ofRun(id) }, every);
 }
 
