@@ -291,6 +291,8 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
 CHANGE_NOTHING = {
     *(
         "flow diff",
+        "flow history",
+        "flow tasks",
         "project list",
         "bundle list",
         *(f"bundle key {verb}" for verb in ("new", "add", "switch", "remove", "list")),

@@ -159,6 +159,8 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         lambda site: ("/api/v1/flows/preview", _registration(site)[1]),
     ),
     ("GET", "/api/v1/flows/{flow_id:uuid}"): (READERS, lambda site: (f"/api/v1/flows/{_flow(site)}", None)),
+    ("GET", F + "/history"): (READERS, lambda site: (f"/api/v1/flows/{_flow(site)}/history", None)),
+    ("GET", F + "/tasks"): (READERS, lambda site: (f"/api/v1/flows/{_flow(site)}/tasks", None)),
     ("GET", "/api/v1/flows/{flow_id:uuid}/versions"): (
         READERS,
         lambda site: (f"/api/v1/flows/{_flow(site)}/versions", None),

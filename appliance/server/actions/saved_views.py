@@ -9,11 +9,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock, ids
-from appliance.protocol.saved_views import EditView, SaveView
+from appliance.protocol.saved_views import EditView, SavedViewView, SaveView
 from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import saved_views as reads
-from appliance.server.db.rows.saved_views import ViewColumns
+from appliance.server.db.rows.saved_views import SavedViewRow, ViewColumns
 from appliance.server.db.session import Database
 from appliance.server.db.writes import saved_views as writes
 from appliance.server.db.writes import users
@@ -85,6 +85,16 @@ def delete(db: Database, actor: Actor, view_id: UUID, *, now: datetime | None = 
         if not writes.remove(session, user_id, view_id):
             raise NotFound(_UNKNOWN)
         announce(session, "saved_view", view_id, "saved_view.deleted", {}, actor, now)
+
+
+def of_user(db: Database, user_id: UUID) -> list[SavedViewView]:
+    """A user's saved views, by name."""
+    with db.read(short=True) as session:
+        return [view(row) for row in reads.of_user(session, user_id)]
+
+
+def view(row: SavedViewRow) -> SavedViewView:
+    return SavedViewView(id=row.id, name=row.name, q=row.q, sort=row.sort, columns=row.columns, default=row.is_default)
 
 
 def owner(actor: Actor) -> UUID:

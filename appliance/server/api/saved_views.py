@@ -14,17 +14,14 @@ from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import saved_views as reads
-from appliance.server.db.rows.saved_views import SavedViewRow
 from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
 
 
-@get("/views", opt={"permission": Permission.SELF, "items": SavedViewView}, sync_to_thread=True)
+@get("/views", opt={"permission": Permission.SELF, "items": SavedViewView, "uncompressed": True}, sync_to_thread=True)
 def index(database: Database, actor: Actor) -> Page:
     """List your saved views by name."""
-    user_id = actions.owner(actor)
-    with database.read() as session:
-        return Page(items=[_view(row) for row in reads.of_user(session, user_id)])
+    return Page(items=actions.of_user(database, actions.owner(actor)))
 
 
 @put("/views", opt={"permission": Permission.SELF, "body": SaveView}, sync_to_thread=True)
@@ -51,11 +48,7 @@ def _one(database: Database, actor: Actor, view_id: UUID) -> SavedViewView:
         row = reads.own(session, actions.owner(actor), view_id)
         if row is None:
             raise NotFound("The view has been deleted meanwhile.")
-        return _view(row)
-
-
-def _view(row: SavedViewRow) -> SavedViewView:
-    return SavedViewView(id=row.id, name=row.name, q=row.q, sort=row.sort, columns=row.columns, default=row.is_default)
+        return actions.view(row)
 
 
 router = Router(PREFIX, route_handlers=[index, save, edit, remove])

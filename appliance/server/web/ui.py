@@ -19,7 +19,7 @@ from appliance.config import Settings
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument
 from appliance.kit.version import VERSION
-from appliance.server.actions import setup
+from appliance.server.actions import saved_views, setup
 from appliance.server.auth import passwords, sessions
 from appliance.server.auth.callers import RequestCredentials, identify
 from appliance.server.auth.guards import Permission, permissions_of
@@ -125,7 +125,7 @@ def _boot(request: Request[Any, Any, Any], database: Database, settings: Setting
         "siteName": settings.site_name,
         "setupRequired": setup.setup_required(database),
         "shortestPassword": passwords.shortest(settings.development),
-        "me": _me(request, database),
+        **_of_user(request, database),
     }
     text = (
         msgspec.json.encode(facts)
@@ -137,17 +137,19 @@ def _boot(request: Request[Any, Any, Any], database: Database, settings: Setting
     return f'<script type="application/json" id="boot">{text}</script>'
 
 
-def _me(request: Request[Any, Any, Any], database: Database) -> JsonDocument | None:
+def _of_user(request: Request[Any, Any, Any], database: Database) -> JsonDocument:
+    """Who is signed in, and the views that they have saved, which decide what the page of runs shows first."""
     try:
         caller = identify(database, RequestCredentials(cookie=request.cookies.get(sessions.COOKIE)), clock.now())
     except Unauthenticated:
-        return None
-    if caller is None:
-        return None
-    return {
+        caller = None
+    if caller is None or caller.actor.user_id is None:
+        return {"me": None}
+    me = {
         "username": caller.actor.name,
         "role": caller.actor.role,
         "permissions": sorted(permission.value for permission in permissions_of(caller.actor)),
         "csrfToken": caller.credential.csrf_token,
         "mustChangePassword": caller.actor.must_change_password,
     }
+    return {"me": me, "views": saved_views.of_user(database, caller.actor.user_id)}

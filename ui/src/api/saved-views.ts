@@ -2,6 +2,7 @@
 
 import { queryOptions } from "@tanstack/react-query";
 import type { Keyed } from "../lib/keys";
+import { SORTS } from "../lib/run-filter";
 import type { SavedView } from "../lib/saved-views";
 import {
   DeleteViewDocument,
@@ -13,11 +14,19 @@ import {
 } from "./generated";
 import { execute } from "./graphql";
 import { savedViewKeys } from "./keys";
+import { currentSession } from "./session";
 
 export const savedViewsQuery = queryOptions({
   queryKey: savedViewKeys.list,
   queryFn: async ({ signal }): Promise<SavedView[]> => (await execute(SavedViewsDocument, {}, signal)).savedViews,
+  initialData: ofPage,
+  staleTime: Number.POSITIVE_INFINITY, // the stream reports changes
 });
+
+/** Those that the page came with, so that the list of runs doesn't wait for them. */
+function ofPage(): SavedView[] | undefined {
+  return currentSession().views?.map(({ sort, ...view }) => ({ ...view, sort: sort && SORTS[sort] }));
+}
 
 /** Saves a view, in place of the one of this name. */
 export async function saveView(input: Keyed<SaveViewInput>): Promise<void> {

@@ -1,6 +1,7 @@
 /** Who is signed in: from the page's boot JSON, or fetched if it has none. By REST, which sets the session's cookie. */
 
 import { useSyncExternalStore } from "react";
+import type { Sort } from "../lib/run-filter";
 import { ApiError, request, setCsrfToken, signedOut } from "./http";
 
 export interface Me {
@@ -14,11 +15,23 @@ export interface Me {
 
 export interface Session {
   me: Me | null;
+  /** The views that this user had saved when the page was opened; missing after signing in here. */
+  views?: readonly WireView[];
   siteName: string;
   version: string;
   setupRequired: boolean;
   /** Characters that a new password has at least. */
   shortestPassword: number;
+}
+
+/** A saved view, as REST has it. */
+export interface WireView {
+  id: string;
+  name: string;
+  q: string;
+  sort: Sort | null;
+  columns: string[];
+  default: boolean;
 }
 
 /** The same from REST. */
@@ -119,5 +132,5 @@ export async function signOut(): Promise<void> {
 
 /** The session has ended: signed out here, or the server said so. */
 export function forgetUser(): void {
-  set({ ...session, me: null });
+  set({ ...session, me: null, views: undefined });
 }
