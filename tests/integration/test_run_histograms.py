@@ -18,7 +18,7 @@ from appliance.server.db.reads import run_lists, waiting_runs
 from appliance.server.db.reads.run_histograms import Histogram, histogram, suggestions
 from appliance.server.db.reads.waiting_runs import WaitingRuns
 from appliance.server.db.session import Database
-from appliance.server.domain.histograms import MOST_PARTS, span
+from appliance.server.domain.histograms import FEWEST_PARTS, MOST_PARTS, span
 from appliance.server.errors import Invalid, UnknownName
 from tests.bench.seed import seed
 from tests.bench.seed_rows import Sizes
@@ -64,6 +64,13 @@ def test_a_span_has_the_first_and_the_last_run(days: float) -> None:
     chosen = span(first, None, first, last)
     assert chosen.start <= first and chosen.of(chosen.parts - 1) <= last < chosen.of(chosen.parts)
     assert chosen.parts <= MOST_PARTS
+
+
+def test_runs_of_one_minute_are_a_bar_and_no_wall() -> None:
+    chosen = span(None, None, NOW, NOW)
+    assert chosen.parts == FEWEST_PARTS
+    assert chosen.of(chosen.parts - 1) <= NOW < chosen.of(chosen.parts)
+    assert span(NOW, None, NOW, NOW).parts == 1
 
 
 def test_suggestions_are_values_of_the_list(session: Session) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 MOST_PARTS = 168
+FEWEST_PARTS = 24
+"""Of a list that doesn't say since when: time before its first run is shown, so that a few runs of one minute are no wall."""
 LONGEST = timedelta(days=30)
 """Before the last run, unless the list says since when."""
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
@@ -41,7 +43,8 @@ def span(since: datetime | None, until: datetime | None, first: datetime, last: 
         parts = _seconds(end) // width - place + 1
         if parts <= MOST_PARTS:
             break
-    return Span(place, parts, width)
+    missing = max(0, FEWEST_PARTS - parts) if since is None else 0
+    return Span(place - missing, parts + missing, width)
 
 
 def _seconds(time: datetime) -> int:
