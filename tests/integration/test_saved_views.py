@@ -16,7 +16,7 @@ from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.reads import saved_views as reads
 from appliance.server.db.reads import users
 from appliance.server.db.session import Database
-from appliance.server.errors import Conflict, Forbidden, Invalid, NotFound
+from appliance.server.errors import Conflict, Forbidden, Invalid, NotFound, UnknownName
 from tests.integration import builders
 from tests.integration.lasting import database, lasting, lasting_address, site
 from tests.integration.server_fixtures import Site
@@ -72,6 +72,8 @@ def test_what_cannot_be_saved_is_refused_with_a_sentence(site: Site, monkeypatch
     ):
         with pytest.raises(Invalid, match=sentence):
             saved_views.save(db, anne, request)
+    with pytest.raises(UnknownName, match="did you mean 'Failed'"):
+        saved_views.save(db, anne, SaveView(name="x", q="state:faild"))
     monkeypatch.setattr(saved_views, "MOST", 1)
     saved_views.save(db, anne, SaveView(name="one"))
     with pytest.raises(Conflict, match="1 saved views already"):

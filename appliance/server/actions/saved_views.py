@@ -12,6 +12,7 @@ from appliance.kit import clock, ids
 from appliance.protocol.saved_views import EditView, SavedViewView, SaveView
 from appliance.server.actions.keyed import keyed
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import run_filter_names
 from appliance.server.db.reads import saved_views as reads
 from appliance.server.db.rows.saved_views import SavedViewRow, ViewColumns
 from appliance.server.db.session import Database
@@ -31,17 +32,19 @@ _UNKNOWN = "You have no such saved view; it may have been deleted."
 
 @keyed("saved_view.save")
 def save(db: Database, actor: Actor, request: SaveView, *, now: datetime | None = None) -> UUID:
-    """Save a view of the caller, in place of the one of this name. Raises what the grammar says of a query that can't be used."""
+    """Save a view of the caller, in place of the one of this name. Raises what the grammar says of a query that can't be used, and
+    UnknownName if it names a state, project or flow that doesn't exist."""
     now, user_id = now or clock.now(), owner(actor)
     name = _name(request.name)
     q = request.q.strip()
-    run_query.parse(q, now)
+    query = run_query.parse(q, now)
     if len(request.columns) > _MOST_COLUMNS or not all(map(_COLUMN.fullmatch, request.columns)):
         raise Invalid(f"The columns of a view are at most {_MOST_COLUMNS} names in small letters, such as state.")
     columns: ViewColumns = {
         "name": name, "folded_name": name.casefold(), "q": q, "sort": request.sort, "columns": request.columns,
     }  # fmt: skip
     with db.write("saved_view.save") as session:
+        run_filter_names.check(session, query)
         _lock(session, user_id)
         known = reads.named(session, user_id, name.casefold())
         if known is None and reads.number_of(session, user_id) >= MOST:
