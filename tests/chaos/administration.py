@@ -13,6 +13,7 @@ from uuid import UUID
 
 from appliance.config import Settings
 from appliance.kit import clock, ids
+from appliance.protocol.saved_views import EditView, SaveView
 from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken, RotateToken
 from appliance.protocol.users import ChangePassword, CreateUser, EditUser, Login, SetPassword, Setup
@@ -28,6 +29,7 @@ from appliance.server.actions import (
     restored,
     rollups,
     run_names,
+    saved_views,
     schedules,
     secret_keys,
     secrets,
@@ -41,7 +43,7 @@ from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth import sessions as credentials
 from appliance.server.auth import tokens as bearers
-from appliance.server.auth.identity import SYSTEM
+from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.auth.secret_keys import SecretKeys
 from appliance.server.db.backups import COPIED
 from appliance.server.db.reads import secrets as read_secrets
@@ -75,6 +77,7 @@ class Administration:
                 self.claim,
                 self.come_and_go,
                 self.hand_out,
+                self.keep_views,
                 self.keep_secrets,
                 self.look_after,
                 self.plan,
@@ -105,7 +108,7 @@ class Administration:
 
     def come_and_go(self) -> None:
         once(lambda: users.create(self.db, SYSTEM, CreateUser(username="bob", password=PASSWORD)))
-        bob = UUID(str(builders.one(self.db, "select id from \"user\" where username = 'bob'")["id"]))
+        bob = id_of(self.db, "bob")
         passwords.set_for(self.db, SYSTEM, bob, SetPassword(password=PASSWORD), None)
         login = Login(username="bob", password=PASSWORD)
         for _ in range(2):
@@ -122,7 +125,7 @@ class Administration:
     def take_back(self) -> None:
         """Carol gets other rights and another password, and is deleted in the end."""
         once(lambda: users.create(self.db, SYSTEM, CreateUser(username="carol", password=PASSWORD)))
-        carol = UUID(str(builders.one(self.db, "select id from \"user\" where username = 'carol'")["id"]))
+        carol = id_of(self.db, "carol")
         users.edit(self.db, SYSTEM, carol, EditUser(role="operator"))
         setup.reset_admin(self.db, "carol", PASSWORD)
         opened = sessions.sign_in(self.db, Login(username="carol", password=PASSWORD), LIFETIME)
@@ -140,6 +143,13 @@ class Administration:
         bearers.touch(self.db, kept.view.id, self.time + bearers.TOUCH_AFTER)
         tokens.rotate(self.db, SYSTEM, gone.view.id, RotateToken())
         tokens.revoke(self.db, SYSTEM, gone.view.id)
+
+    def keep_views(self) -> None:
+        """Bob saves a view, with which the page of runs then opens, and another one, which he deletes."""
+        bob = Actor(kind="user", name="bob", role="viewer", user_id=id_of(self.db, "bob"))
+        kept = saved_views.save(self.db, bob, SaveView(name="Late", q="state:late"))
+        saved_views.edit(self.db, bob, kept, EditView(default=True))
+        saved_views.delete(self.db, bob, saved_views.save(self.db, bob, SaveView(name="Gone")))
 
     def keep_secrets(self) -> None:
         """One is set twice and read by a run, another is deleted; then everything is sealed with another key."""
@@ -188,6 +198,10 @@ class Administration:
         Scheduler(self.db).run_once(self.time)
 
 
+def id_of(db: Database, username: str) -> UUID:
+    return UUID(str(builders.one(db, 'select id from "user" where username = :name', name=username)["id"]))
+
+
 def once(action: Callable[[], object]) -> None:
     """What can be done once only is refused to the second script, when the first came so far."""
     with suppress(ServerError):
@@ -198,6 +212,8 @@ def check(db: Database) -> None:
     """After a script that died and another that did not: what can be there once only is there once."""
     users = [row["username"] for row in builders.rows(db, 'select username from "user" order by username')]
     assert users == ["admin", "bob"]
+    views = builders.rows(db, "select name, is_default from saved_view")
+    assert [(row["name"], bool(row["is_default"])) for row in views] == [("Late", True)]
     live = "select name from api_token where revoked_at is null and name in ('embedded', 'from the environment')"
     assert sorted(row["name"] for row in builders.rows(db, live)) == ["embedded", "from the environment"]
     assert len(builders.rows(db, "select id from project where name = 'another'")) == 1
