@@ -17,6 +17,7 @@ EPILOG = """\b
 Examples:
   appliance view save 'Failed today' --query 'state:failed since:1d'
   appliance get flow-runs --view 'failed today'
+  appliance view default 'failed today'
   appliance view rename 'failed today' Failures"""
 
 
@@ -72,6 +73,18 @@ def rename(view_id: UUID, name: str) -> None:
 
     renamed = saved_views.edit(connect(), view_id, EditView(name=name))
     echo(f"The view is named {renamed.name!r} now.")
+
+
+@view.command(epilog=EPILOG)
+@click.argument("view_id", type=ViewId(), metavar="VIEW")
+@click.option("--off", is_flag=True, help="Don't open it with this view any more.")
+@key_option
+def default(view_id: UUID, off: bool) -> None:
+    """Open the page Runs with VIEW, a name or an id."""
+    from appliance.client import saved_views
+
+    chosen = saved_views.edit(connect(), view_id, EditView(default=not off))
+    echo(f"The page Runs {'no longer opens' if off else 'opens'} with {chosen.name!r}.")
 
 
 @view.command(epilog=EPILOG)

@@ -253,6 +253,7 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "failure mark": lambda site: [str(make.ended(site))],
     "failure unmark": lambda site: [str(make.known_failure(site))],
     "view save": lambda _site: ["failed", "--query", "state:failed"],
+    "view default": lambda site: [str(make.view(site))],
     "view rename": lambda site: [str(make.view(site)), "later"],
     "view delete": lambda site: [str(make.view(site))],
     "secret set": lambda _site: ["TOKEN", "--project", "demo", "--from-file", "password"],

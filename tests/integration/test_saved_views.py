@@ -147,6 +147,10 @@ def test_on_the_command_line(site: Site, run: Any, capsys: pytest.CaptureFixture
     assert "is saved" in run("view", "save", "Of etl", "--query", "flow:etl", "--sort", "scheduled_time", "--default")
     run("view", "save", "Failed", "--query", "state:failed")
     assert "default" in run("view", "list")
+    assert "no longer opens with 'Of etl'" in run("view", "default", "of etl", "--off")
+    assert "default" not in run("view", "list")
+    assert "opens with 'Failed'" in run("view", "default", "failed")
+    assert "default" in run("view", "list")
     assert name in run("get", "flow-runs", "--view", "OF ETL") and name not in run(
         "get", "flow-runs", "--view", "failed"
     )
