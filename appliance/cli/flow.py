@@ -116,7 +116,9 @@ def diff(flow_name: str, before: int, after: int, project: str | None, json_outp
         echo(line)
 
 
-@flow.command()
+@flow.command(
+    epilog="\b\nExamples:\n  appliance flow history finance/etl\n  appliance flow history etl --project finance --json"
+)
 @click.argument("flow_name", metavar="FLOW")
 @project_option
 @as_json
@@ -130,7 +132,9 @@ def history(flow_name: str, project: str | None, json_output: bool) -> None:
     print_json(past) if json_output else print_history(past)
 
 
-@flow.command()
+@flow.command(
+    epilog="\b\nExamples:\n  appliance flow tasks finance/etl\n  appliance flow tasks etl --project finance --json"
+)
 @click.argument("flow_name", metavar="FLOW")
 @project_option
 @as_json

@@ -15,12 +15,7 @@ def print_history(history: FlowHistory) -> None:
     if not history.runs:
         echo("The flow has not run yet.")
         return
-    typical = (
-        f"half of those that succeeded took at most {seconds_text(history.median_seconds)}, 95 % at most {seconds_text(history.p95_seconds)}"
-        if history.median_seconds is not None
-        else "none of them succeeded"
-    )
-    echo(f"The last {counted(len(history.runs), 'run')}: {typical}.")
+    echo(_typical(history))
     rows = [
         (cause.runs, zone.local(cause.last_at), cause.task_slug, "yes" if cause.known else "", _message(cause))
         for cause in history.causes
@@ -45,7 +40,20 @@ def print_tasks(figures: FlowTasks) -> None:
     columns = ("TASK", "ENDED", "FAILED", "RETRIES", "MEDIAN", "95 %", "CRITICAL PATH")
     print_table(columns, rows, "No run of the flow has ended yet.")
     left_out = f"; {counted(figures.left_out, 'run')} with too many tasks left out" if figures.left_out else ""
-    echo(f"In the last {counted(figures.runs, 'run')} that ended{left_out}.")
+    echo(f"In {_last(figures.runs)} that ended{left_out}.")
+
+
+def _typical(history: FlowHistory) -> str:
+    half, most = seconds_text(history.median_seconds), seconds_text(history.p95_seconds)
+    if len(history.runs) == 1:
+        return f"The only run took {half}." if half else "The only run has not succeeded."
+    if not half:
+        return f"None of {_last(len(history.runs))} succeeded."
+    return f"Of {_last(len(history.runs))}, half of those that succeeded took at most {half}, and 95 % at most {most}."
+
+
+def _last(number: int) -> str:
+    return "the last run" if number == 1 else f"the last {counted(number, 'run')}"
 
 
 def seconds_text(seconds: float | None) -> str:

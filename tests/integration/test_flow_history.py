@@ -65,7 +65,7 @@ def test_history_and_tasks_at_every_door(site: Site, address: str, capsys: Any) 
 
     assert invoke(["flow", "history", "etl"]) == 0
     text = capsys.readouterr().out
-    assert "The last 3 runs: half of those that succeeded took at most" in text and "HTTP 500 on page 9" in text
+    assert "Of the last 3 runs, half of those that succeeded took at most" in text and "HTTP 500 on page 9" in text
     assert invoke(["flow", "tasks", "etl"]) == 0
     text = capsys.readouterr().out
     assert "67 %" in text and "In the last 3 runs that ended." in text

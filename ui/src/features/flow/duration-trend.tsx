@@ -38,10 +38,12 @@ export function DurationTrend({ history }: { history: FlowHistory }) {
 }
 
 function typicalInWords(runs: number, { medianSeconds, p95Seconds }: FlowHistory): string {
-  const last = `The last ${counted(runs, "run")}`;
-  if (medianSeconds === null || p95Seconds === null) return `${last}: none succeeded.`;
+  const last = `the last ${counted(runs, "run")}`;
+  if (medianSeconds === null || p95Seconds === null)
+    return runs === 1 ? "The only run that ended did not succeed." : `None of ${last} succeeded.`;
   const [half, most] = [medianSeconds, p95Seconds].map((seconds) => formatDuration(seconds * 1000));
-  return `${last}: half of those that succeeded took at most ${half}, 95 % at most ${most}.`;
+  if (runs === 1) return `The only run that ended took ${half}.`;
+  return `Of ${last}, half of those that succeeded took at most ${half}, and 95 % at most ${most}.`;
 }
 
 function runInWords(run: TrendRun): string {

@@ -56,7 +56,8 @@ export function TasksTable({ flow, found, sort }: { flow: Flow; found: FlowTasks
 function basisInWords({ runs, leftOut }: FlowTasks): string {
   const rest = leftOut > 0 ? ` ${counted(leftOut, "run")} with too many tasks left out.` : "";
   if (runs === 0) return `No run has ended yet.${rest}`;
-  return `In the last ${counted(runs, "run")} that ended. The critical path is the chain of tasks that decides how long a run takes.${rest}`;
+  const last = runs === 1 ? "the last run" : `the last ${counted(runs, "run")}`;
+  return `In ${last} that ended. The critical path is the chain of tasks that decides how long a run takes.${rest}`;
 }
 
 function notesOf(task: Flow["version"]["tasks"][number] | undefined): string {
