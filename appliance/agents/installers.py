@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from importlib import metadata
 from pathlib import Path
 from signal import SIGKILL
 from typing import IO
@@ -22,6 +23,8 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _LONGEST_BUILD = 25 * 60.0
 """In seconds; the server waits half an hour for the start of a run."""
 _PAUSE = 0.05
+_PIP_FOR_312 = (23, 1, 2)
+"""Older ones need a module that Python 3.12 no longer has (changelog of pip 23.1.2)."""
 _TAIL_LINES, _TAIL_BYTES = 15, 16 * 1024
 
 
@@ -116,10 +119,19 @@ class Installer:
         if self._tool == "uv":
             return [_uv(), "pip", verb, "--no-config", "--no-cache", "--python", str(self.python), *options]
         if self._tool == "pip":
+            self._check_pip()
             return [sys.executable, "-I", "-m", "pip", "--python", str(self.python), verb, *options]
         raise InstallFailed(
             f"This agent has neither uv nor pip to install packages with. Run `{install('environments')}` where it is installed, and restart it."
         )
+
+    def _check_pip(self) -> None:
+        """Raises InstallFailed if this pip can't work for the environment's Python."""
+        pip, minor = metadata.version("pip"), int(self.packages().parent.name.removeprefix("python3.").rstrip("t"))
+        if minor >= 12 and tuple(int(part) for part in pip.split(".")[:3] if part.isdigit()) < _PIP_FOR_312:
+            raise InstallFailed(
+                f"The agent's pip {pip} is too old for Python 3.{minor}. Run `{install('environments')}` where the agent is installed, and restart it."
+            )
 
     def _run(self, command: list[str], problem: str, more: Mapping[str, str] | None = None) -> None:
         log = self._folder / "output.log"

@@ -99,5 +99,6 @@ def unpack(commit: str, directory: Path) -> Path:
             f"run `git fetch origin {commit}`, or `git fetch --unshallow` in a shallow clone."
         )
     with tarfile.open(fileobj=BytesIO(archive.stdout)) as tar:
-        tar.extractall(directory, filter="data")
+        tar.extraction_filter = getattr(tarfile, "data_filter", None)  # which early releases of Python 3.11 don't have
+        tar.extractall(directory)
     return directory

@@ -104,7 +104,6 @@ def test_a_project_in_json(client: TestClient[Litestar]) -> None:
                 "hashes": {"sha256": DIGEST},
                 "requires-python": ">=3.11,<4",
                 "core-metadata": beside,
-                "dist-info-metadata": beside,
             },
         ],
     }

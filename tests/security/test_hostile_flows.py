@@ -113,7 +113,7 @@ def test_nothing_but_the_agents_places_is_open_to_its_user(appliance: Appliance)
     assert data.stat().st_mode & 0o777 == 0o710
     for path in data.iterdir():
         assert path.stat().st_mode & 0o077 == 0, path
-        assert (path.stat().st_uid == 0) == (path.name not in ("agent", "results")), path
+        assert (path.stat().st_uid == data.stat().st_uid) == (path.name not in ("agent", "results")), path
     for directory in data.glob("agent/*/runs/*"):
         assert directory.stat().st_mode & 0o777 == 0o700
 

@@ -147,7 +147,7 @@ def _project_json(name: str, wheels: list[tuple[Wheel, Facts]]) -> bytes:
         if facts.requires_python is not None:
             entry["requires-python"] = facts.requires_python
         if facts.metadata is not None:
-            entry["core-metadata"] = entry["dist-info-metadata"] = {"sha256": facts.metadata}
+            entry["core-metadata"] = {"sha256": facts.metadata}  # its former name makes pip 23.0 fail (PEP 714)
         files.append(entry)
     versions = [str(version) for version in sorted({wheel.version for wheel, _facts in wheels})]
     return msgspec.json.encode({"meta": {"api-version": _VERSION}, "name": name, "versions": versions, "files": files})

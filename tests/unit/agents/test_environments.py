@@ -12,6 +12,7 @@ import tarfile
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -332,6 +333,13 @@ def test_a_second_python_is_found_and_its_environments_are_of_its_version(
     own = pythons.find(None)
     assert pythons.find(version).version.startswith(f"{version}.") and not pythons.find(version).takes_ours
     assert {version, own.version.rpartition(".")[0]} <= set(environments.pythons())
+    if tool == "pip" and version != "3.11":
+        with monkeypatch.context() as old:
+            old.setattr(installers.metadata, "version", lambda _name: "23.0.1")
+            said = str(failure(environments, ["tiny==1.0"], version))
+        assert "The agent's pip 23.0.1 is too old for Python 3." in said and "appliance-flows[environments]" in said
+        if metadata.version("pip").startswith("23.0"):
+            return
     made = environments.obtain(version, ["tiny==1.0"])
     same = environments.obtain(None, ["tiny==1.0"])
     assert asks(made, "import sys, tiny, appliance_flows; print('%d.%d' % sys.version_info[:2])") == version
