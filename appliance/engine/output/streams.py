@@ -164,7 +164,7 @@ def kept() -> Iterator[None]:
 def _is_redirected() -> bool:
     """Is a block of `contextlib.redirect_stdout` or `redirect_stderr` active in any thread? This takes a while."""
     return any(
-        isinstance(one, redirect_stdout | redirect_stderr) and getattr(one, "_old_targets", None)
+        issubclass(type(one), redirect_stdout | redirect_stderr) and getattr(one, "_old_targets", None)
         for one in gc.get_objects()
     )
 

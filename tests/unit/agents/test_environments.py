@@ -328,6 +328,7 @@ def test_a_second_python_is_found_and_its_environments_are_of_its_version(
     version, folder = second_python()
     monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
     index.add("appliance_flows", VERSION, code="IS_STUB = True")
+    index.add("tiny", "0.9")
     index.add("tiny", "1.0")
     environments = make(tmp_path, index, tool)
     own = pythons.find(None)
@@ -336,7 +337,7 @@ def test_a_second_python_is_found_and_its_environments_are_of_its_version(
     if tool == "pip" and version != "3.11":
         with monkeypatch.context() as old:
             old.setattr(installers.metadata, "version", lambda _name: "23.0.1")
-            said = str(failure(environments, ["tiny"], version))
+            said = str(failure(environments, ["tiny==0.9"], version))
         assert "The agent's pip 23.0.1 is too old for Python 3." in said and "appliance-flows[environments]" in said
         if metadata.version("pip").startswith("23.0"):
             return

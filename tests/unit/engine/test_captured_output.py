@@ -24,6 +24,7 @@ import pytest
 from appliance import Flow, ThreadExecutor, context, get_logger, task
 from appliance.core.states import State
 from appliance.testing.logs import LogLines, log_lines
+from tests.unit.engine.test_bad_input import HostileAttributes
 
 
 @contextlib.contextmanager
@@ -371,8 +372,10 @@ def test_a_task_that_replaces_stdout_and_leaves_it_affects_only_its_run(log_stdo
     with Flow("f", executor=executor) as flow:
         task(replace, log_stdout=log_stdout)()
     before = sys.stdout, sys.stderr
+    somewhere = HostileAttributes()
     flow.run(progress=False)
     assert (sys.stdout, sys.stderr) == before
+    del somewhere
 
 
 def test_a_redirect_elsewhere_outlasts_a_run(tmp_path: Path) -> None:
