@@ -33,6 +33,10 @@ class Span:
         """When a part begins."""
         return _EPOCH + timedelta(seconds=(self.first + part) * self.width)
 
+    def part(self, time: datetime) -> int:
+        """The part that a time is in."""
+        return _seconds(time) // self.width - self.first
+
 
 def span(since: datetime | None, until: datetime | None, first: datetime, last: datetime) -> Span:
     """The span of a list from `since` to before `until`, if it says so, whose first and last runs are due at these times."""

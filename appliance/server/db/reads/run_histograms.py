@@ -5,13 +5,13 @@ over the list, and offered while a query is written. Both look at no more runs t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, ColumnElement, FromClause, cast, extract, func, select
+from sqlalchemy import ColumnElement, FromClause, String, func, select
 from sqlalchemy.orm import Session
 
 from appliance.protocol.run_filter import RunFilter
@@ -29,6 +29,7 @@ _agent, _version = (metadata.tables[name] for name in ("agent", "flow_version"))
 SAMPLE = 1_000
 """The newest runs whose values are suggested."""
 MOST = 20
+_LENGTHS = {"day": len("2026-01-31"), "hour": len("2026-01-31 12"), "minute": len("2026-01-31 12:59")}
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Histogram:
     earlier runs, which were not counted."""
 
     span: Span
-    counts: dict[int, dict[str, int]]
+    counts: Mapping[int, Mapping[str, int]]
     complete: bool
 
 
@@ -45,24 +46,28 @@ def histogram(session: Session, criteria: RunFilter, now: datetime) -> Histogram
     """The runs of a list by due time; None if it has none. Raises what RunList does."""
     runs = RunList(session, criteria, now)
     entries, reached = runs.entries()
-    first, last = session.execute(select(func.min(entries.c.due), func.max(entries.c.due))).one()
-    if first is None:
+    last = session.execute(select(func.max(runs.newest(1).c.scheduled_time))).scalar_one()
+    if last is None:
         return None
     since, until = runs.due
-    whole = span(reached or since, until, first, last)
-    part = _part(session, entries.c.due, whole.width)
-    query = select(part.label("part"), entries.c.state_type, func.count()).where(entries.c.due >= whole.start)
-    counts: dict[int, dict[str, int]] = {}
-    for place, type, number in readable.every(session, query.group_by(part, entries.c.state_type)):
-        counts.setdefault(int(place) - whole.first, {})[type] = number
+    begins = reached or since
+    first = begins or session.execute(select(func.min(entries.c.due))).scalar_one()
+    whole = span(begins, until, first, last)
+    moment = _moment(session, entries.c.due, whole.width)
+    query = select(moment.label("moment"), entries.c.state_type, func.count()).where(entries.c.due >= whole.start)
+    counts: dict[int, Counter[str]] = {}
+    for when, type, number in readable.every(session, query.group_by(moment, entries.c.state_type)):
+        time = when if isinstance(when, datetime) else datetime.fromisoformat(when).replace(tzinfo=UTC)
+        counts.setdefault(whole.part(time), Counter())[type] += number
     return Histogram(whole, counts, complete=reached is None and whole.start <= first)
 
 
-def _part(session: Session, due: ColumnElement[Any], width: int) -> ColumnElement[int]:
-    """The number of the part since 1970 that a time is in."""
-    is_sqlite = session.get_bind().dialect.name == "sqlite"
-    seconds: Any = func.strftime("%s", due) if is_sqlite else func.floor(extract("epoch", due))
-    return cast(seconds, BigInteger) // width
+def _moment(session: Session, due: ColumnElement[Any], width: int) -> ColumnElement[Any]:
+    """The day, hour, or minute of a time, whichever the parts are made of: a piece of the text on SQLite, which takes half the time of a number."""
+    unit = next(unit for unit, seconds in (("day", 86_400), ("hour", 3_600), ("minute", 60)) if width % seconds == 0)
+    if session.get_bind().dialect.name == "sqlite":
+        return func.substr(due, 1, _LENGTHS[unit], type_=String)
+    return func.date_trunc(unit, due, "UTC")
 
 
 def suggestions(session: Session, criteria: RunFilter, now: datetime, field: str, text: str) -> list[tuple[str, int]]:

@@ -199,15 +199,22 @@ class _List:
         """The last run of each part that is examined; None when all are."""
         if not self.rest or self.whole == len(self.parts):
             return [None] * len(self.parts)
-        return self.ends_of_windows(session)
-
-    def ends_of_windows(self, session: Session) -> list[_Place | None]:
-        """The run of each part at which its window ends; None if it has fewer."""
         if len(self.flows) < 2:
             ends = [self._end(session, part) for part in self.parts[self.whole :]]
         else:
             ends = self._ends_of_flows(session)
         return [None] * self.whole + ends
+
+    def times_of_windows(self, session: Session) -> list[datetime | None]:
+        """The time of each part at which its window ends, and None if it has fewer runs: without ids, which not all indexes have."""
+        if len(self.flows) > 1:
+            return [None if end is None else end[0] for end in self._ends_of_flows(session)]
+        return [self._time(session, part) for part in self.parts[self.whole :]]
+
+    def _time(self, session: Session, part: Condition | None) -> datetime | None:
+        time = self.order.time.desc() if self.order.falls else self.order.time
+        query = select(self.order.time).where(*([] if part is None else [part]), *self._span).order_by(time)
+        return session.execute(query.offset(self.each).limit(1)).scalar()
 
     @cached_property
     def _span(self) -> list[Condition]:
@@ -341,13 +348,17 @@ class RunList:
         return self._list.order.of(select(ids), ids).limit(most).subquery()
 
     def entries(self) -> tuple[FromClause, datetime | None]:
-        """The times and types of the runs in each part's window, and the time after which that is all of the list; None for any time."""
+        """The times and types of the runs in each part's window, and the time since which that is all of the list; None for any time."""
         if not self._list.parts:
             return select(self._list.order.time.label("due"), _run.c.state_type).where(false()).subquery(), None
-        chosen = self._list if self._list.window[0] else replace(self._list, window=(WINDOW, LEAST))
-        place = chosen.order.first(chosen.ends_of_windows(self._session))
-        entries = chosen.some(self._session, [place] * len(chosen.parts), 2 * WINDOW, also=[_run.c.state_type])
-        return entries, None if place is None else place[0]
+        # the index of names doesn't have types, so that each run is read
+        otherwise = (TEXT_WINDOW, TEXT_LEAST) if self._criteria.state_names else (WINDOW, LEAST)
+        chosen = self._list if self._list.window[0] else replace(self._list, window=otherwise)
+        reached = max(filter(None, chosen.times_of_windows(self._session)), default=None)
+        if reached is not None:
+            chosen = replace(chosen, due=replace(chosen.due, since=reached))
+        ends = [None] * len(chosen.parts)
+        return chosen.some(self._session, ends, 2 * WINDOW, also=[_run.c.state_type]), reached
 
     @cached_property
     def _ends(self) -> list[_Place | None]:
@@ -379,7 +390,7 @@ def _list(session: Session, criteria: RunFilter, now: datetime, order: _Order) -
     few = _few(session, criteria, now, order)
     if few is not None:
         return few
-    of_rows = run_filters.of_rows(session, criteria, now)
+    of_rows = _unindexed(run_filters.of_rows(session, criteria, now))
     rest = [*run_filters.texts(session, criteria), *of_rows]
     if not order.by_due_time:  # only the time itself is in the index
         rest += [*run_filters.due(criteria), *run_filters.states(criteria)]
