@@ -172,7 +172,7 @@ class _List:
         if end is not None and self._is_one_list(session):
             # they share it, so that no part has more than its window before it
             query = self.order.ids.where(_run.c.flow_id.in_(self.flows), self.order.up_to(end), *self._span)
-            return self.order.of(query.where(*_unindexed(self.rest))).limit(most).subquery()
+            return self.order.of(query.where(*self.rest)).limit(most).subquery()
         return self._together(session, self.order.ids.where(*self._span, *self.rest).limit(most), ends)
 
     def some(
@@ -405,7 +405,7 @@ def _list(session: Session, criteria: RunFilter, now: datetime, order: _Order) -
     states = run_filters.states(criteria)
     if flows is not None and len(flows) <= _MOST_PARTS:
         parts = [_run.c.flow_id == flow for flow in flows]
-        return _List(order, parts, due, bounds, [*rest, *states], flows, window)
+        return _List(order, parts, due, bounds, _unindexed([*rest, *states]), flows, window)
     if flows is not None:
         rest.append(_run.c.flow_id.in_(run_filters.flows_named(session, criteria)))
     by_index = criteria.states and len(states) == 1 and not (criteria.state_types and criteria.state_names)
@@ -471,7 +471,7 @@ def _shown(session: Session, criteria: RunFilter, now: datetime) -> tuple[_Due, 
 
 
 def _unindexed(conditions: Sequence[Condition]) -> list[Condition]:
-    """The same as expressions, so that SQLite doesn't go through all runs of a flow or state instead of the few that are examined."""
+    """The same as expressions, so that no database goes through all runs of a flow or state instead of the few that are examined."""
     return [func.coalesce(condition, false()) for condition in conditions]
 
 
