@@ -100,6 +100,17 @@ def test_the_end_of_the_task_gives_its_slots_back(database: Database) -> None:
     assert ask(database, run, "db", index=2).granted
 
 
+def test_a_request_that_arrives_after_the_end_of_its_task_takes_no_slot(database: Database) -> None:
+    """Its connection broke while it waited, so the task has asked once more, and has run."""
+    run, _ = begun(database)
+    limit(database, "db", 1)
+    assert ask(database, run, "db").granted
+    send(database, run, 1, task("extract-1", "SUCCESS", "Success", freed=True))
+    assert not ask(database, run, "db").granted
+    assert held(database) == 0
+    assert ask(database, run, "db", index=1).granted
+
+
 def test_what_an_ended_attempt_held_counts_no_more(database: Database, clock: StoppedClock) -> None:
     run, agent = begun(database)
     limit(database, "db", 1)

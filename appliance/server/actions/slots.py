@@ -11,12 +11,12 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy.orm import Session
 
-from appliance.kit import clock
+from appliance.kit import clock, ids
 from appliance.protocol.run_protocol import AskSlots, Slots
 from appliance.server.actions.states import conflict
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import concurrency as read_concurrency
-from appliance.server.db.reads import flow_runs
+from appliance.server.db.reads import flow_runs, task_runs
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.concurrency import SlotHolder, TagLimit
 from appliance.server.db.session import Database
@@ -24,6 +24,7 @@ from appliance.server.db.writes import concurrency
 from appliance.server.domain.concurrency import full_sentence
 from appliance.server.domain.run_protocol import may_start_tasks
 from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG
+from appliance.server.domain.transitions import ends_task
 from appliance.server.errors import Invalid, NotFound
 from appliance.server.events.outbox import announce
 
@@ -63,7 +64,7 @@ def acquire(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *,
         return refusal or Slots(granted=True)
     with db.write("slots") as session:
         limits = concurrency.lock_tag_limits(session, request.tags)
-        refusal = _refusal(session, limits, flow_run_id, request)
+        refusal = _refusal(session, limits, flow_run_id, request) or _lateness(session, flow_run_id, request)
         if refusal is None and limits:
             slug, index = request.task_slug, request.map_index
             limit_ids = [limit.id for limit in limits]
@@ -94,6 +95,15 @@ def _refusal(session: Session, limits: list[TagLimit], flow_run_id: UUID, reques
             reason = full_sentence(f"The limit of task tag {limit.name}", limit.slots, taken, names)
             return Slots(granted=False, reason=reason, retry_after=0.05 if limit.slots else 1.0)
     return None
+
+
+def _lateness(session: Session, flow_run_id: UUID, request: AskSlots) -> Slots | None:
+    """A request that was held up until its task has asked again and has ended must take nothing: nobody would give that back."""
+    id = ids.derived(flow_run_id, request.task_slug, request.map_index)
+    known = task_runs.by_ids(session, [id]).get(id)
+    if known is None or known.attempt != request.attempt or not ends_task(known.state_type, known.state_name):
+        return None
+    return Slots(granted=False, reason="The task run has ended.")
 
 
 @retried
