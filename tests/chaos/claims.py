@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.claims [--claims 10000] [--seed N]`: two agents of one name and token claim runs while they, the server, and runs are killed
+"""`python -m tests.chaos.claims [--claims 10000] [--seed N] [--postgres]`: two agents of one name and token claim runs while they, the server, and runs are killed
 one after the other. No attempt starts twice, no stale write is accepted, and no run fails that was left alone (P5, P7).
 """
 
@@ -24,6 +24,7 @@ from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
 from tests import process_guard
+from tests.chaos.faults import Postgres
 from tests.chaos.judge import Verdict, judge
 from tests.chaos.run import check_deaths
 from tests.chaos.site import AGENTS, Site
@@ -36,25 +37,32 @@ WAITING = 30
 """Runs that are always due."""
 
 
-def storm(directory: Path, *, claims: int, seed: int) -> Verdict:
+def storm(directory: Path, *, claims: int, seed: int, per_kill: int = PER_KILL, postgres: bool = False) -> Verdict:
     """Until so many attempts were claimed."""
-    chance, killed, verdict = random.Random(seed), dict[str, datetime](), Verdict()
+    kills, pauses = (
+        random.Random(seed),
+        random.Random(seed),
+    )  # apart, since the number of pauses differs between machines
+    killed, verdict = dict[str, datetime](), Verdict()
     with ExitStack() as stack:
-        site = Site(directory, directory / "data")
+        server = Postgres(directory / "postgres") if postgres else None
+        if server is not None:
+            stack.callback(server.close)
+        site = Site(directory, directory / "data", server.url if server else "")
         stack.callback(site.close)
         site.open()
         api = stack.enter_context(Transport(f"http://127.0.0.1:{site.port}", TOKEN, tries=100))
         database = site.database()
         stack.callback(database.dispose)
-        created, next_kill = 0, PER_KILL
+        created, next_kill = 0, per_kill
         while (claimed := _claimed(database)) < claims:
             while created < min(claims, claimed + WAITING):
                 flow_runs.create(api, CreateFlowRun(project="chaos", flow="ticks"))
                 created += 1
-            time.sleep(chance.uniform(0.05, 0.2))
+            time.sleep(pauses.uniform(0.05, 0.2))
             if claimed >= next_kill:
-                _kill(site, chance.choice(VICTIMS), killed, verdict)
-                next_kill = claimed + PER_KILL
+                _kill(site, kills.choice(VICTIMS), killed, verdict)
+                next_kill = claimed + per_kill
         until("all runs are over", lambda: _open(database, clock.now()) == 0, 180)
         site.come_to_rest()
         found = judge(database, clock.now(), ledger=site.ledger)
@@ -68,10 +76,10 @@ def storm(directory: Path, *, claims: int, seed: int) -> Verdict:
 def _kill(site: Site, victim: str, killed: dict[str, datetime], verdict: Verdict) -> None:
     """SIGKILL, and what a supervisor does then."""
     if victim == "a run":
-        for run, pid in sorted(site.runs().items())[:1]:
-            killed[run] = clock.now()
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        run, pid = min(until("a run is at work", lambda: site.runs(), 60).items())
+        killed[run] = clock.now()
+        with suppress(ProcessLookupError):  # it has just ended
+            os.kill(pid, signal.SIGKILL)
     else:
         site.kill(victim)
         site.start(victim)
@@ -97,10 +105,11 @@ def main() -> int:
     options = argparse.ArgumentParser(prog="python -m tests.chaos.claims", description=__doc__)
     options.add_argument("--claims", type=int, default=10_000)
     options.add_argument("--seed", type=int, default=1, help="which kills")
+    options.add_argument("--postgres", action="store_true", help="on a Postgres of its own instead of SQLite")
     given = options.parse_args()
     process_guard.watch()
     directory = process_guard.marked_directory("appliance-chaos-")
-    verdict = storm(directory, claims=given.claims, seed=given.seed)
+    verdict = storm(directory, claims=given.claims, seed=given.seed, postgres=given.postgres)
     print(verdict)
     print("verdict: " + (f"BROKEN; everything lies in {directory}" if verdict.violations else "clean"))
     if not verdict.violations:
