@@ -1,0 +1,156 @@
+"""A network delivers requests twice, and some of them an hour later. What an earlier attempt has sent is refused then, and what the present one has sent
+changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from msgspec import to_builtins
+
+from appliance.protocol.agents import AgentReport, Claim, CodeGone, Enrol, Exited, Held, InfrastructureLog
+from appliance.protocol.run_protocol import AskSlots, Begin, Report
+from appliance.server.actions import concurrency
+from appliance.server.domain.concurrency import TASK_TAG
+from tests.integration.builders import ALICE, check_histories, create, flow, line, register, rows, run_row, task
+from tests.integration.conftest import StoppedClock
+from tests.integration.lasting import database, site
+from tests.integration.server_fixtures import Site
+from tests.integration.test_lost_answers import effects
+
+__all__ = ["database", "site"]
+
+HOUR = 3600.0
+BETWEEN = 10.0
+"""Seconds between two requests."""
+
+
+class Wire:
+    """Sends the requests of an agent and a run, and records them."""
+
+    def __init__(self, site: Site, clock: StoppedClock, times: int = 1) -> None:
+        """`times`: how often the network delivers each."""
+        self.site, self.clock, self.times = site, clock, times
+        self.sent: list[Callable[[], Any]] = []
+
+    def send(self, path: str, message: Any, token: str) -> Any:
+        def once() -> Any:
+            headers = {"Authorization": f"Bearer {token}"}
+            return self.site.client.post(f"/api/v1{path}", json=to_builtins(message, str_keys=True), headers=headers)
+
+        self.clock.move(BETWEEN)
+        self.sent.append(once)
+        answers = [once() for _ in range(self.times)]
+        assert answers[0].is_success, answers[0].text
+        return answers[0].json()
+
+    def agent(self, path: str, message: Any) -> Any:
+        return self.send(f"/agents/{path}", message, self.site.tokens["agent"])
+
+    def enrol(self) -> str:
+        agent = self.agent("", Enrol(name="far", type="process"))["agent_id"]
+        self.sent.clear()  # it is about no run
+        return str(agent)
+
+    def attempt(self, agent: str, run: UUID, number: int) -> Callable[[str, Any], Any]:
+        """Claim and begin it, and run one of its tasks under a limit. What sends further requests of the run."""
+        claim = Claim(free_slots=1)
+        [work] = self.agent(f"{agent}/claim", claim)["work"]
+        self.sent.pop()  # sent again, it is a request for other work
+        assert (work["flow_run_id"], work["attempt"]) == (str(run), number)
+        self.agent(f"{agent}/report", AgentReport(started=[Held(flow_run_id=run, attempt=number)]))
+
+        def of_run(path: str, message: Any) -> Any:
+            return self.send(f"/flow-runs/{run}/{path}", message, work["run_token"])
+
+        assert of_run("begin", Begin(attempt=number))["verdict"] == "go"
+        slots = AskSlots(attempt=number, task_slug="extract-1", tags=["db"])
+        assert of_run("slots", slots)["granted"]
+        of_run("report", Report(attempt=number, seq=1, events=[task("extract-1", "RUNNING", "Running"), line("hello")]))
+        done = task("extract-1", "SUCCESS", "Success", freed=True)
+        of_run("report", Report(attempt=number, seq=2, events=[done, line("done")]))
+        return of_run
+
+    def crash(self, agent: str, run: UUID, number: int) -> None:
+        ended = Exited(flow_run_id=run, attempt=number, code=None, signal="SIGKILL")
+        self.agent(f"{agent}/report", AgentReport(exited=[ended]))
+
+    def say(self, agent: str, run: UUID, number: int) -> None:
+        said = InfrastructureLog(flow_run_id=run, attempt=number, at=self.clock.time, level="ERROR", message="odd")
+        self.agent(f"{agent}/report", AgentReport(logs=[said]))
+
+
+def stored(site: Site) -> dict[str, list[dict[str, Any]]]:
+    """What is stored, but for what says only that an agent was heard."""
+    found = effects(site.database)
+    for row in found["agent"]:
+        row.pop("last_seen", None)
+    return found
+
+
+def changes(before: dict[str, list[dict[str, Any]]], after: dict[str, list[dict[str, Any]]]) -> list[Any]:
+    """Each table with the rows that only one of them has."""
+    return [
+        (table, [row for row in [*before[table], *after[table]] if (row in before[table]) != (row in after[table])])
+        for table in before
+        if before[table] != after[table]
+    ]
+
+
+def begin(site: Site) -> UUID:
+    concurrency.put(site.database, ALICE, TASK_TAG, "db", 1)
+    return create(site.database, register(site.database).flow_id)
+
+
+def test_requests_of_an_earlier_attempt_change_nothing_an_hour_later(site: Site, clock: StoppedClock) -> None:
+    run, wire = begin(site), Wire(site, clock)
+    agent = wire.enrol()
+    wire.attempt(agent, run, 1)
+    wire.say(agent, run, 1)
+    wire.crash(agent, run, 1)
+    assert run_row(site.database, run)["state_name"] == "Crashed"
+    gone = CodeGone(flow_run_id=run, attempt=1, reason="no code")
+    wire.agent(f"{agent}/code-gone", gone)
+    old = list(wire.sent)
+    site.post(f"/api/v1/flow-runs/{run}/restart", {})
+    clock.move(HOUR)
+    of_run = wire.attempt(agent, run, 2)
+    before = stored(site)
+    for again in [*old, *reversed(old)]:
+        again()
+        assert changes(before, stored(site)) == []
+    of_run("report", Report(attempt=2, seq=3, events=[flow("SUCCESS", "Success")]))
+    before = stored(site)
+    for again in old:
+        again()
+    assert changes(before, stored(site)) == []
+    check_histories(site.database)
+
+
+def test_requests_of_the_present_attempt_change_nothing_an_hour_later(site: Site, clock: StoppedClock) -> None:
+    run, wire = begin(site), Wire(site, clock)
+    agent = wire.enrol()
+    of_run = wire.attempt(agent, run, 1)
+    clock.move(HOUR)
+    of_run("report", Report(attempt=1, seq=2))
+    before, *sent = stored(site), *wire.sent[:-1]
+    for again in [*sent, *reversed(sent)]:
+        assert again().is_success
+        assert changes(before, stored(site)) == []
+    assert rows(site.database, "select * from task_slot") == []
+
+
+def test_requests_that_are_delivered_twice_count_once(site: Site, clock: StoppedClock) -> None:
+    run = begin(site)
+    wire = Wire(site, clock, times=2)
+    agent = wire.enrol()
+    of_run = wire.attempt(agent, run, 1)
+    of_run("report", Report(attempt=1, seq=3, events=[flow("SUCCESS", "Success")]))
+    wire.crash(agent, run, 1)
+    view = run_row(site.database, run)
+    assert (view["state_name"], view["attempt"]) == ("Success", 1)
+    messages = [row["message"] for row in rows(site.database, "select message from log order by id")]
+    assert messages == ["hello", "done"]
+    assert len(rows(site.database, "select id from task_run")) == 1
+    check_histories(site.database)
