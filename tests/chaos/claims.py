@@ -39,10 +39,7 @@ WAITING = 30
 
 def storm(directory: Path, *, claims: int, seed: int, per_kill: int = PER_KILL, postgres: bool = False) -> Verdict:
     """Until so many attempts were claimed."""
-    kills, pauses = (
-        random.Random(seed),
-        random.Random(seed),
-    )  # apart, since the number of pauses differs between machines
+    kills, pauses = random.Random(seed), random.Random(seed)  # the number of pauses differs between machines
     killed, verdict = dict[str, datetime](), Verdict()
     with ExitStack() as stack:
         server = Postgres(directory / "postgres") if postgres else None

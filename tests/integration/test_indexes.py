@@ -24,6 +24,7 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 LONG, FAILED = RunFilter(longer_than=1.0), RunFilter(states=["FAILED"], longer_than=1.0)
 
 
+
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
@@ -39,6 +40,11 @@ LONG, FAILED = RunFilter(longer_than=1.0), RunFilter(states=["FAILED"], longer_t
         (lambda session: quotas.open_runs(session, ids.uuid7(), 9), "ix_flow_run_open"),
         (lambda session: run_lists.page(session, LONG, 9, None, NOW, "-end_time"), "ix_flow_run_end_time"),
         (lambda session: run_lists.page(session, FAILED, 9, None, NOW, "-end_time"), "ix_flow_run_state_due"),
+        (lambda session: run_lists.count(session, RunFilter(q="version:1"), NOW), "ix_flow_run_due"),
+        (
+            lambda session: run_lists.RunList(session, RunFilter(q="state:failed"), NOW).entries(),
+            "COVERING INDEX ix_flow_run_state_due",
+        ),
         (lambda session: rollups.per_hour(session, NOW, NOW), "COVERING INDEX ix_run_rollup_sums"),
         (lambda session: run_lists._LAST_SHOWN.all(session, {"now": NOW}), "ix_flow_run_retried"),
     ],
