@@ -24,7 +24,6 @@ NOW = datetime(2026, 3, 2, tzinfo=UTC)
 LONG, FAILED = RunFilter(longer_than=1.0), RunFilter(states=["FAILED"], longer_than=1.0)
 
 
-
 @pytest.mark.parametrize(
     ("ask", "index"),
     [
