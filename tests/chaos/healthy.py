@@ -1,5 +1,5 @@
-"""`python -m tests.chaos.healthy [--seconds 60] [--postgres]`: healthy runs while everything about them stands still, is cut off or loses
-the time, one fault after the other, under the settings of production. None of them may be ended or done twice (P7).
+"""`python -m tests.chaos.healthy [--seconds 60] [--postgres]`: healthy runs while everything about them stands still, is cut off, is slow
+or loses the time, one fault after the other, under the settings of production. None of them may be ended or done twice (P7).
 """
 
 from __future__ import annotations
@@ -7,11 +7,12 @@ from __future__ import annotations
 import argparse
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from os import kill
+from os import cpu_count, kill
 from pathlib import Path
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from appliance.client import flow_runs
 from appliance.client.transport import Transport
 from appliance.kit import clock
 from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.server.domain.rules import Rules
 from tests import process_guard
 from tests.chaos import proxy
 from tests.chaos.faults import Postgres
@@ -29,6 +31,10 @@ from tests.e2e.appliance_process import TOKEN, until
 
 HOUR = 3600.0
 RUNS = 4
+BUSY = 4
+"""Programs for each processor."""
+CUT, LONGEST_CUT = "agent and runs reach nobody", 2 / 3
+"""As part of a lease: a run that is silent for longer, while the server hears others, is given up."""
 PRODUCTION = {"APPLIANCE_HEARTBEAT_INTERVAL": "30"}
 """All else as it comes: a lease of 90 s, a sweep every 15 s."""
 
@@ -69,14 +75,26 @@ def wrong(site: Site, ahead: float, *names: str) -> Iterator[None]:
         site.set_clock(name, 0)
 
 
+@contextmanager
+def busy(_site: Site) -> Iterator[None]:
+    """Every processor has several programs that want all of it."""
+    with ExitStack() as stack:
+        for _ in range(BUSY * (cpu_count() or 1)):
+            spinning = subprocess.Popen([sys.executable, "-S", "-c", "while True: pass"])
+            stack.callback(spinning.wait)
+            stack.callback(spinning.kill)
+        yield
+
+
 FAULTS: dict[str, Fault] = {
     "the server stands still": lambda site: still(site, "server"),
     "everything stands still": lambda site: still(site, *NAMES, runs=True),
     "all clocks are an hour ahead": lambda site: wrong(site, HOUR, "server", "services"),
     "all clocks are an hour behind": lambda site: wrong(site, -HOUR, "server", "services"),
+    CUT: cut_off,
+    "the processors are busy": busy,
     "the services stand still": lambda site: still(site, *SERVICES),
     "the agents stand still": lambda site: still(site, *AGENTS),
-    "agent and runs reach nobody": cut_off,
     "the services' clock is an hour ahead": lambda site: wrong(site, HOUR, "services"),
     "the services' clock is an hour behind": lambda site: wrong(site, -HOUR, "services"),
 }
@@ -90,7 +108,7 @@ def healthy(
     settings: Mapping[str, str] = PRODUCTION,
     postgres: bool = False,
 ) -> Verdict:
-    """Each fault lasts so many seconds, and half as many of peace follow. What the runs were through is in the counts."""
+    """Each fault lasts so many seconds, and half as many of peace follow; a cut is over before a lease. What the runs were through is in the counts."""
     with ExitStack() as stack:
         server = Postgres(directory / "postgres") if postgres else None
         if server is not None:
@@ -101,10 +119,11 @@ def healthy(
         api = stack.enter_context(Transport(f"http://127.0.0.1:{site.port}", TOKEN, tries=10))
         database = site.database()
         stack.callback(database.dispose)
+        lease = float(settings.get("APPLIANCE_RUN_LEASE", Rules.run_lease))
         began, runs = time.monotonic(), _started(api, len(names) * seconds * 1.6 + 5)
         for name in names:
             with FAULTS[name](site):
-                time.sleep(seconds)  # how long the fault lasts
+                time.sleep(min(seconds, LONGEST_CUT * lease) if name == CUT else seconds)  # how long the fault lasts
             time.sleep(seconds / 2)
         _finished(api, runs, len(names) * seconds + 120)
         lived = (time.monotonic() - began) * RUNS
