@@ -34,7 +34,7 @@ VICTIMS = (*AGENTS, *AGENTS, *AGENTS, "a run", "a run", "server")
 PER_KILL = 40
 """Claims between kills."""
 WAITING = 30
-"""Runs that are always due."""
+"""Runs that are due at a time, at most."""
 
 
 def storm(directory: Path, *, claims: int, seed: int, per_kill: int = PER_KILL, postgres: bool = False) -> Verdict:
@@ -51,9 +51,9 @@ def storm(directory: Path, *, claims: int, seed: int, per_kill: int = PER_KILL, 
         api = stack.enter_context(Transport(f"http://127.0.0.1:{site.port}", TOKEN, tries=100))
         database = site.database()
         stack.callback(database.dispose)
-        created, next_kill = 0, per_kill
+        created, next_kill, waiting = 0, per_kill, min(WAITING, per_kill)  # more would be claimed between two kills
         while (claimed := _claimed(database)) < claims:
-            while created < min(claims, claimed + WAITING):
+            while created < min(claims, claimed + waiting):
                 flow_runs.create(api, CreateFlowRun(project="chaos", flow="ticks"))
                 created += 1
             time.sleep(pauses.uniform(0.05, 0.2))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -45,7 +46,10 @@ class Bridged(Docker):
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LiveServer]:
     """It listens where containers reach it, and nobody else."""
-    gateway = docker("network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}")
+    [network] = json.loads(docker("network", "inspect", "bridge"))
+    addresses = network["IPAM"]["Config"][0]
+    # an engine that has taken over its bridge from an earlier one doesn't name it
+    gateway = addresses.get("Gateway") or str(next(ip_network(addresses["Subnet"]).hosts()))
     live = LiveServer(tmp_path / "data", APPLIANCE_HOST=gateway)
     live.url = live.url.replace("127.0.0.1", gateway)
     live.client = Transport(live.url, TOKEN, tries=100)
