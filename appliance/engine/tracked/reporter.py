@@ -32,7 +32,7 @@ from appliance.protocol.run_protocol import Event, Reported
 
 FLUSH_AFTER = 0.05
 GATHER = 0.005
-"""Seconds in which as many threads as the last report acknowledged at once may join the next one: tasks that start together often end together."""
+"""Seconds in which as many threads as waited for the last report may join the next one: tasks that start together often end together."""
 BATCH_EVENTS = 500
 BATCH_CHARACTERS = 400_000
 BATCH_BYTES = 512 * 1024
@@ -75,12 +75,13 @@ class Reporter:
         self._queue: deque[events.Item] = deque()
         self._waiters: deque[threading.Event] = deque()  # threads that wait for an acknowledgement
         self._numbered: deque[tuple[int, threading.Event]] = deque()  # ... and the batch that they wait for
-        self._together = 0  # how many threads the last report acknowledged
+        self._together = 0  # how many threads waited when the last report was acknowledged, for it or for the next one
         self._spool = Spool(spool)
         self._heartbeat = Heartbeat(heartbeat_interval, clock.monotonic())
         self._on_cancel, self._on_dead = on_cancel, on_dead
         self._wake = threading.Event()  # there is something to do
         self._full = threading.Event()  # ... and no reason to wait for more
+        self._gathered = threading.Event()  # as many threads wait as did last time
         self._idle = False
         self._pauses = delays(0.1, LONGEST_PAUSE)
         self._retry_at = 0.0
@@ -122,12 +123,16 @@ class Reporter:
     def settle(self, timeout: float, stop: Callable[[], bool]) -> bool:
         """Send everything that this thread has reported at once, and wait until the server has acknowledged it, for up to `timeout`
         seconds or until `stop` returns True. Returns whether it has."""
-        if self.packs is not None:
-            self.packs.sync_files()  # here, since this thread has nothing else to do
         acknowledged = threading.Event()
         self._waiters.append(acknowledged)
-        self._full.set()
-        self._wake.set()
+        waiters = len(self._waiters)
+        if last := waiters >= self._together:
+            if self.packs is not None:
+                self.packs.sync_files()  # for all of them; here, since this thread has nothing else to do
+            self._gathered.set()
+        if last or waiters == 1:  # the others need not wake the reporter
+            self._full.set()
+            self._wake.set()
         until = clock.monotonic() + timeout
         while not acknowledged.wait(max(0.0, min(_LOOK, until - clock.monotonic()))):
             if stop() or self._done.is_set() or clock.monotonic() >= until:
@@ -185,19 +190,17 @@ class Reporter:
                 self._wake.wait(pause)
             self._idle = False
             self._wake.clear()
-            if self._queue and not self._closing:
+            if self._queue and not self._waiters and not self._closing:
                 self._full.wait(FLUSH_AFTER)
         self._full.clear()
         if self._waiters:
             self._gather()
 
     def _gather(self) -> None:
-        """Let the threads that were acknowledged together share a report again, instead of one for the first and another for the rest."""
-        until = clock.monotonic() + GATHER
-        while len(self._waiters) < self._together and not self._closing:
-            if not self._full.wait(max(0.0, until - clock.monotonic())):
-                return
-            self._full.clear()
+        """Let the threads that waited together share a report again, instead of one for the first and another for the rest."""
+        self._gathered.clear()
+        if len(self._waiters) < self._together and not self._closing:
+            self._gathered.wait(GATHER)
 
     def _number(self) -> None:
         """Divide the queue into numbered batches. A batch never changes afterwards."""
@@ -306,7 +309,8 @@ class Reporter:
         while self._numbered and (self._numbered[0][0] <= self._acked or self._dead):
             self._numbered.popleft()[1].set()
             acknowledged += 1
-        self._together = acknowledged or self._together
+        if acknowledged:
+            self._together = acknowledged + len(self._waiters)
 
     def _die(self, reason: str) -> None:
         if not self._dead:

@@ -198,6 +198,35 @@ def test_threads_that_were_acknowledged_together_share_the_next_report(
     assert [len(report.events) for report in server.stored] == [1, 8, 8]
 
 
+def test_threads_that_came_while_a_report_was_on_its_way_wait_for_those_it_acknowledges(
+    server: Server, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reporter, "GATHER", WAIT)
+    run.reporter._waiters = waiters = Waiters()
+    held, go = threading.Event(), threading.Event()
+
+    def hold(_report: Report) -> None:
+        held.set()
+        assert go.wait(WAIT)
+
+    def settle(index: int, times: int) -> bool:
+        settled = []
+        for attempt in range(times):
+            run.reporter.task_state("t", index, Running(), attempt + 1)
+            settled.append(run.reporter.settle(WAIT, lambda: False))
+        return all(settled)
+
+    server.before = hold
+    with ThreadPoolExecutor(3) as pool:
+        ends = [pool.submit(settle, 0, 2)]
+        assert held.wait(WAIT) and waiters.came.acquire(timeout=WAIT)
+        ends += [pool.submit(settle, index, 1) for index in (1, 2)]
+        assert all(waiters.came.acquire(timeout=WAIT) for _ in (1, 2))
+        go.set()
+        assert all(end.result(WAIT) for end in ends)
+    assert [len(report.events) for report in server.stored] == [1, 3]
+
+
 @pytest.mark.parametrize(
     "error", [StaleAttempt("stale_attempt", 409, "Replaced."), Unauthenticated("unauthenticated", 401, "No.")]
 )
