@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -68,3 +68,30 @@ def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session]
         index if index.rpartition(" ")[2] in names else "sqlite_autoindex_flow_run"
     )  # SQLite names the indexes of unique keys itself
     assert any(wanted in step for step in steps), steps
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda session: read_dispatch.due_for(session, read_dispatch.Taker(["a"]), NOW, 5),
+        lambda session: dispatch.claim(session, ids.uuid7(), read_dispatch.Taker(["a"]), 5, NOW, NOW),
+    ],
+)
+def test_postgres_looks_for_due_runs_first(postgres_database: str, ask: Callable[[Session], Any]) -> None:
+    """It has no statistics of what storages hold, and with a join would read all runs of many versions to find the due ones."""
+    database = Database(postgres_database)
+    sent: list[tuple[str, Any]] = []
+    event.listen(database.engine, "before_cursor_execute", lambda _c, _k, sql, values, *_: sent.append((sql, values)))
+    with database.write() as session:
+        ask(session)
+        sql, values = sent[-1]
+        [plan] = session.connection().exec_driver_sql(f"explain (format json) {sql}", values).one()[0]
+    database.dispose()
+    versions = [step for step in _steps(plan["Plan"]) if step.get("Relation Name") == "flow_version"]
+    assert [step["Parent Relationship"] for step in versions] == ["SubPlan"]
+
+
+def _steps(step: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield step
+    for one in step.get("Plans", ()):
+        yield from _steps(one)

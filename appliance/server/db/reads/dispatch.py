@@ -68,11 +68,12 @@ _OF_ITS_KIND = {
         " and coalesce(cast(:agent_users as jsonb) @> to_jsonb(flow_run.run_config ->> 'user'), true)"
         " and coalesce(cast(:agent_pythons as jsonb) @> to_jsonb(coalesce(flow_run.run_config ->> 'python',"
         " case when flow_run.run_config -> 'requirements' <> '[]' then '' end)), true)"
-        " and exists (select 1 from flow_version where flow_version.id = flow_run.flow_version_id"
-        " and cast(:agent_storages as jsonb) @> to_jsonb(flow_version.storage_type))"
+        " and (select cast(:agent_storages as jsonb) @> to_jsonb(flow_version.storage_type) from flow_version"
+        " where flow_version.id = flow_run.flow_version_id)"
     ),
 }
-"""The agent starts runs of this kind, as this user and in this Python, and takes code from where the version's is."""
+"""The agent starts runs of this kind, as this user and in this Python, and takes code from where the version's is. That is a value for each run,
+since Postgres would turn `exists` into a join, guess that a hundredth of the versions match, and read all their runs."""
 
 HAS_FREE_LABELS = {
     "sqlite": text(
