@@ -19,6 +19,7 @@ from appliance.server.db.reads import flow_runs as runs
 from appliance.server.db.reads import quotas, rollups, run_health, run_lists, schedules
 from appliance.server.db.session import Database
 from appliance.server.db.writes import dispatch
+from tests.integration.databases import empty
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 LONG, FAILED = RunFilter(longer_than=1.0), RunFilter(states=["FAILED"], longer_than=1.0)
@@ -79,12 +80,13 @@ def test_by_index(tmp_path: Path, sqlite_template: Path, ask: Callable[[Session]
 )
 def test_postgres_looks_for_due_runs_first(postgres_database: str, ask: Callable[[Session], Any]) -> None:
     """It has no statistics of what storages hold, and with a join would read all runs of many versions to find the due ones."""
+    empty(postgres_database)
     database = Database(postgres_database)
     sent: list[tuple[str, Any]] = []
     event.listen(database.engine, "before_cursor_execute", lambda _c, _k, sql, values, *_: sent.append((sql, values)))
     with database.write() as session:
         ask(session)
-        sql, values = sent[-1]
+        [(sql, values)] = [one for one in sent if "storage_type" in one[0]]
         [plan] = session.connection().exec_driver_sql(f"explain (format json) {sql}", values).one()[0]
     database.dispose()
     versions = [step for step in _steps(plan["Plan"]) if step.get("Relation Name") == "flow_version"]
