@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import queue
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from appliance.agents.attempts import recorded_usage
 from appliance.agents.live_attempts import LiveAttempt, Watch
 from appliance.agents.usage import UNKNOWN, Usage, of_stats
+from appliance.kit import clock
 from appliance.kit.backoff import delays
 from appliance.packaging.docker_engine import Engine, EngineAway, EngineRefused, engine_errors
 
@@ -23,12 +24,19 @@ _logger = logging.getLogger("appliance.agent")
 
 @dataclass(eq=False)
 class LiveContainer(LiveAttempt):
-    """The container of an attempt. `sampled`: what it has used, as the engine said it last."""
+    """The container of an attempt. `sampled`: what it has used, as the engine said it last; `due`: when the engine is asked next, which is rarer the
+    longer the container runs."""
 
     sampled: Usage = UNKNOWN
+    pauses: Iterator[float] = field(default_factory=lambda: delays(0.5, PATROL))
+    due: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.due = clock.monotonic() + next(self.pauses)
 
     def sample(self, engine: Engine) -> None:
         """Note what it has used so far, in case that it is killed, and can't say so itself."""
+        self.due = clock.monotonic() + next(self.pauses)
         now = of_stats(engine.stats(self.id))
         if now is not None:
             self.sampled = Usage(now.cpu_seconds, max(now.peak_memory or 0, self.sampled.peak_memory or 0))
@@ -53,13 +61,17 @@ class ContainerWatch(Watch[LiveContainer]):
         super().__init__(gone)
         self._engine, self._labels, self._on_end = engine, labels, on_end
         self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # the id of a container, None: any
-        self._to_sample: queue.SimpleQueue[LiveContainer] = queue.SimpleQueue()
+        self._to_sample: queue.SimpleQueue[LiveContainer | None] = queue.SimpleQueue()  # None: one that is new
         self._closing = threading.Event()
         self._events: Any = None
 
     def start(self) -> None:
         for work, name in ((self._listen, "events"), (self._look_after, "containers"), (self._sample, "samples")):
             threading.Thread(target=work, name=f"appliance-{name}", daemon=True).start()
+
+    def add(self, live: LiveContainer) -> None:
+        super().add(live)
+        self._to_sample.put(None)
 
     def look_at(self, live: LiveContainer) -> None:
         self._news.put(live.id)
@@ -103,11 +115,13 @@ class ContainerWatch(Watch[LiveContainer]):
     def _sample(self) -> None:
         """In a thread of its own, since the engine may measure for a second before it answers."""
         while not self._closing.is_set():
+            soonest = min((each.due for each in self.live()), default=clock.monotonic() + PATROL)
             try:
-                containers = [self._to_sample.get(timeout=PATROL)]
+                asked = self._to_sample.get(timeout=max(0.0, soonest - clock.monotonic()))
             except queue.Empty:
-                containers = self.live()
-            for container in containers:
+                asked = None
+            now = clock.monotonic()
+            for container in [asked] if asked is not None else [each for each in self.live() if each.due <= now]:
                 if not self._closing.is_set():
                     container.sample(self._engine)
 

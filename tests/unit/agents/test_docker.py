@@ -55,6 +55,7 @@ class FakeEngine(Engine):
         self.asked = threading.Condition()
         self.pulls: list[str] = []
         self.images = {"etl:3"}
+        self.measured: dict[str, Any] = {}
 
     def _note(self, call: str) -> None:
         with self.asked:
@@ -124,7 +125,8 @@ class FakeEngine(Engine):
     def copy(self, container: str, path: str, target: Path) -> None: ...
 
     def stats(self, container: str) -> dict[str, Any]:
-        return {}
+        self._note("stats")
+        return self.measured
 
     def remove(self, container: str) -> None:
         self._note("remove")
@@ -230,6 +232,19 @@ def test_a_run_is_held_from_its_claim_to_its_end_and_its_container_goes_when_the
     engine.until(lambda: "remove" in engine.calls)
     assert agent.changed.wait(10)
     assert agent.holding() == []
+
+
+def test_a_container_that_is_killed_soon_after_its_start_has_been_measured(
+    agent: DockerAgent, engine: FakeEngine, server: Server
+) -> None:
+    engine.measured = {"cpu_stats": {"cpu_usage": {"total_usage": 2_500_000_000}}, "memory_stats": {"usage": 96}}
+    run = work()
+    agent.start(run)
+    engine.until(lambda: engine.calls.count("stats") > 1)
+    engine.end(name(run), 137)
+    agent._watch._news.put(name(run))
+    end = server.end()
+    assert (end.cpu_seconds, end.peak_memory) == (2.5, 96)
 
 
 def test_a_second_container_of_an_attempt_is_not_started_and_the_run_is_not_failed(
