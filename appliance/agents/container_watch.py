@@ -117,11 +117,11 @@ class ContainerWatch(Watch[LiveContainer]):
         while not self._closing.is_set():
             soonest = min((each.due for each in self.live()), default=clock.monotonic() + PATROL)
             try:
-                asked = self._to_sample.get(timeout=max(0.0, soonest - clock.monotonic()))
+                urgent = self._to_sample.get(timeout=max(0.0, soonest - clock.monotonic()))
             except queue.Empty:
-                asked = None
+                urgent = None
             now = clock.monotonic()
-            for container in [asked] if asked is not None else [each for each in self.live() if each.due <= now]:
+            for container in [urgent] if urgent is not None else [each for each in self.live() if each.due <= now]:
                 if not self._closing.is_set():
                     container.sample(self._engine)
 

@@ -25,7 +25,6 @@ from appliance.agents.kubernetes_watch import JobWatch, LiveJob
 from appliance.agents.preparation import RunAccess
 from appliance.agents.returning import give_back
 from appliance.agents.run_files import CODE_FILE, HANDED
-from appliance.agents.usage import UNKNOWN, parse
 from appliance.client import agents
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport
@@ -47,6 +46,7 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
     kind = "kubernetes"
     noun, place = "job", "The cluster"
     document = KubernetesDocument
+    _watch: JobWatch
 
     def __init__(
         self,
@@ -128,6 +128,7 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
 
     def _end(self, live: LiveJob, reason: str) -> None:
         live.stopped = reason
+        self._watch.sample()
         self._cluster.delete(JOBS, *live.place, "Foreground")
 
     def _never_started(self, id: str) -> bool:
@@ -174,15 +175,14 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
         code, name, reason = jobs.end_of(job, live.pod, output.decode("utf-8", "replace"))
         if code is None:
             reason = live.stopped or live.given_up or reason
-        used = parse(jobs.usage_of(live.pod)) or UNKNOWN
         try:
             if code != 0:
                 write(directory / OUTPUT, output)
-            exited = exit_report(record, directory, code, name, reason, used)
+            exited = exit_report(record, directory, code, name, reason, live.used)
             self._attempts.save_exit(directory, exited)
         except OSError as error:  # it is still reported
             _logger.error("Could not write the end of run %s to disk: %s", record.flow_run_id, error)
-            exited = exit_report(record, directory, code, name, reason, used)
+            exited = exit_report(record, directory, code, name, reason, live.used)
         _logger.info("The job of run %s ended: %s", record.flow_run_id, reason or "exit code 0.")
         crash.point("agent.ended")
         self._exits.add(directory, record, exited)

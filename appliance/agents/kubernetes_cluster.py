@@ -25,8 +25,8 @@ TIMEOUT = 30.0
 """Seconds without a byte of an answer."""
 WATCH_SECONDS = 240
 """After which the cluster ends a watch in order, and another begins where it was."""
-JOBS, PODS, SECRETS, EVENTS = "jobs", "pods", "secrets", "events"
-_GROUPS = {JOBS: "/apis/batch/v1"}
+JOBS, PODS, SECRETS, EVENTS, METRICS = "jobs", "pods", "secrets", "events", "pods.metrics"
+_GROUPS = {JOBS: "/apis/batch/v1", METRICS: "/apis/metrics.k8s.io/v1beta1"}
 _TRIES, _LONGEST_PAUSE = 4, 10.0
 _LONGEST = 500
 _LONGEST_OUTPUT = 256 * 1024
@@ -86,7 +86,7 @@ class Cluster:
     def list(self, kind: str, namespace: str, **query: str) -> tuple[list[Manifest], str]:
         """The objects that labelSelector, fieldSelector and limit leave, and the version from which a watch goes on."""
         answer = self._json("GET", _path(kind, namespace), query=query)
-        return list(answer.get("items") or []), str(answer["metadata"]["resourceVersion"])
+        return list(answer.get("items") or []), str(answer["metadata"].get("resourceVersion", ""))
 
     def patch(self, kind: str, namespace: str, name: str, change: Mapping[str, Any]) -> Manifest:
         """Merge a change into an object."""
@@ -193,7 +193,8 @@ class Cluster:
 
 
 def _path(kind: str, namespace: str, name: str = "") -> str:
-    return f"{_GROUPS.get(kind, '/api/v1')}/namespaces/{namespace}/{kind}" + (f"/{name}" if name else "")
+    resource = kind.partition(".")[0]
+    return f"{_GROUPS.get(kind, '/api/v1')}/namespaces/{namespace}/{resource}" + (f"/{name}" if name else "")
 
 
 def _credentials(configuration: Configuration) -> dict[str, str]:

@@ -27,6 +27,7 @@ KEPT_SECONDS = 86_400
 """After its end, the cluster deletes a job that its agent has not deleted."""
 _SITE, _AGENT, _RUN, _ATTEMPT, _FLOW = (f"appliance.{name}" for name in ("site", "agent", "run", "attempt", "flow"))
 _VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?")
+_OUT_OF_MEMORY = "OOMKilled"
 _NEVER_STARTS = ("StartError", "ContainerCannotRun")
 _HOPELESS = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError")
 _WORDS = {
@@ -191,8 +192,8 @@ def end_of(
         return None, None, _told_of_job(facts, pod)
     assert pod is not None
     run = container_of(pod["spec"])
-    if ended.get("reason") == "OOMKilled":
-        memory = bytes_in(str(((run.get("resources") or {}).get("limits") or {}).get("memory", "")))
+    if ended.get("reason") == _OUT_OF_MEMORY:
+        memory = exceeded_memory(pod)
         limit = f"its limit of {memory / 1024**2:,.0f} MiB" if memory else "its node has to give"
         return None, "SIGKILL", f"The run's container was killed because it used more memory than {limit} (OOM)."
     if "No module named 'appliance'" in output:
@@ -216,6 +217,14 @@ def usage_of(pod: Mapping[str, Any] | None) -> bytes:
     """What the run's process has written about its use of CPU and memory at its end."""
     message: str = (_run_state(pod).get("terminated") or {}).get("message") or ""
     return message.encode()
+
+
+def exceeded_memory(pod: Mapping[str, Any] | None) -> int | None:
+    """The limit of which the run's container needed more, in bytes, if it was killed for that and has one."""
+    if pod is None or (_run_state(pod).get("terminated") or {}).get("reason") != _OUT_OF_MEMORY:
+        return None
+    limits = (container_of(pod["spec"]).get("resources") or {}).get("limits") or {}
+    return bytes_in(str(limits.get("memory", "")))
 
 
 def _fill(run: Manifest, config: KubernetesDocument, rules: KubernetesRules) -> None:

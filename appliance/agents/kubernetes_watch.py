@@ -7,10 +7,13 @@ import queue
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from appliance.agents import kubernetes_jobs as jobs
 from appliance.agents.kubernetes_cluster import EVENTS, JOBS, PODS, Cluster, ClusterAway, ClusterRefused, Manifest
 from appliance.agents.live_attempts import LiveAttempt, Watch
+from appliance.agents.pod_metrics import PodMetrics
+from appliance.agents.usage import UNKNOWN, Usage, parse
 from appliance.kit import clock
 from appliance.kit.backoff import delays
 
@@ -23,13 +26,22 @@ _logger = logging.getLogger("appliance.agent")
 @dataclass(eq=False, kw_only=True)
 class LiveJob(LiveAttempt):
     """The job of an attempt. `since`: when the agent began to wait for its start; `pod`: as it was seen last; `reasons`: why it waits, as far as its log says so;
-    `given_up`: why it does not start, once its job is being deleted for that; `stopped`: why it was asked to stop."""
+    `given_up`: why it does not start, once its job is being deleted for that; `stopped`: why it was asked to stop;
+    `sampled`: what it has used, as far as the cluster has measured it, until `measured_at`."""
 
     since: float = field(default_factory=clock.monotonic)
     pod: Manifest | None = None
     reasons: set[str] = field(default_factory=set)
     given_up: str = ""
     stopped: str = ""
+    sampled: Usage = UNKNOWN
+    measured_at: datetime | None = None
+
+    @property
+    def used(self) -> Usage:
+        """What it said itself at its end, or else what was measured last. The peak of one that was killed for lack of memory is its limit."""
+        limit = jobs.exceeded_memory(self.pod)
+        return parse(jobs.usage_of(self.pod)) or Usage(self.sampled.cpu_seconds, limit or self.sampled.peak_memory)
 
     @property
     def place(self) -> tuple[str, str]:
@@ -56,6 +68,7 @@ class JobWatch(Watch[LiveJob]):
         self._cluster, self._namespaces, self._selector = cluster, namespaces, jobs.selector(labels)
         self._on_end, self._tell, self._start_timeout = on_end, tell, start_timeout
         self._news: queue.SimpleQueue[str | None] = queue.SimpleQueue()  # the id of a job, None: any
+        self._metrics = PodMetrics(cluster, namespaces, self._selector)
         self._closing = threading.Event()
         self._known: dict[str, dict[str, Manifest]] = {
             JOBS: {},
@@ -68,12 +81,18 @@ class JobWatch(Watch[LiveJob]):
                 name = f"appliance-{kind}-{namespace}"
                 threading.Thread(target=self._follow, args=(kind, namespace), name=name, daemon=True).start()
         threading.Thread(target=self._look_after, name="appliance-patrol", daemon=True).start()
+        self._metrics.start(self.live)
 
     def look_at(self, live: LiveJob) -> None:
         self._news.put(live.id)
 
+    def sample(self) -> None:
+        """Have it noted soon what all have used."""
+        self._metrics.ask()
+
     def close(self) -> None:
         self._closing.set()
+        self._metrics.close()
         self._news.put("")
         self._cluster.close()
 

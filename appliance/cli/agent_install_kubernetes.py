@@ -48,6 +48,9 @@ rules:
   - apiGroups: [""]
     resources: [events]
     verbs: [list]
+  - apiGroups: [metrics.k8s.io]
+    resources: [pods]
+    verbs: [list]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding

@@ -56,7 +56,7 @@ class AgentKind(ABC):
     scarce: ClassVar[tuple[str, str] | None] = None
     """A run config with little memory, and a part of the sentence about a run that needs more. None: this kind can't tell."""
     peak_of_scarce: ClassVar[int | None] = None
-    """The peak memory in bytes that is recorded of it, although it was killed; None if that is not known."""
+    """The peak memory in bytes that is recorded of it, although it was killed."""
     finds_unrecorded: ClassVar[bool] = True
     """Whether an agent that has lost its folder finds what an earlier one has started."""
     keeps_lines: ClassVar[bool] = True
@@ -262,6 +262,7 @@ class Kubernetes(AgentKind):
     }
     lacking = ('KubernetesRun(image="odd:1")', "Paused", "'odd:1' is not the name of an image")
     scarce = ('KubernetesRun(memory_limit="256Mi")', "more memory than its limit of 256 MiB (OOM)")
+    peak_of_scarce = 256 * 1024**2
     keeps_lines = False
     _fake: FakeCluster | None = None
 

@@ -248,9 +248,8 @@ def test_too_much_memory_is_told_apart_from_an_exit(site: Site, steady: AgentPro
     end = site.ended(run, "Crashed")
     assert site.kind.scarce[1] in (end.state_message or "")
     assert any("The last lines" in line and "last words" in line for line in site.lines(run))
-    if site.kind.peak_of_scarce is not None:
-        used = site.server.until(run, lambda view: view.peak_memory is not None)
-        assert used.peak_memory == site.kind.peak_of_scarce
+    used = site.server.until(run, lambda view: view.peak_memory is not None)
+    assert used.peak_memory == site.kind.peak_of_scarce
 
 
 def test_a_cancelled_run_ends_even_if_it_does_not_listen(site: Site, steady: AgentProcess) -> None:
@@ -262,6 +261,18 @@ def test_a_cancelled_run_ends_even_if_it_does_not_listen(site: Site, steady: Age
     for run in (polite, deaf):
         site.kind.wait(steady, run)
         assert {task.state for task in flow_runs.task_runs(site.client, run)} == {"Cancelled"}
+
+
+def test_what_attempts_have_used_is_recorded_however_they_end(site: Site, steady: AgentProcess) -> None:
+    polite, deaf = site.at_work(steady, "waits"), site.at_work(steady, "deafs")
+    ended = site.create(steady, "greets")
+    flow_runs.cancel(site.client, polite)
+    flow_runs.cancel(site.client, deaf)
+    for run in (ended, polite, deaf):
+        view = site.server.until(run, lambda view: view.state_type in TERMINAL and view.peak_memory is not None)
+        assert view.cpu_seconds and view.peak_memory, (view.state, view.cpu_seconds, view.peak_memory)
+        assert 0.01 < view.cpu_seconds < 60 and 2**22 < view.peak_memory < 2**30
+        assert [(each.attempt, each.peak_memory) for each in view.attempts] == [(1, view.peak_memory)]
 
 
 def test_an_attempt_is_not_started_twice(site: Site) -> None:

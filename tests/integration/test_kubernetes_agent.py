@@ -154,6 +154,8 @@ def test_each_bad_end_has_its_sentence(server: LiveServer, cluster: FakeCluster,
     for run, sentence in later.items():
         view = server.ended(run)
         assert view.state == "Crashed" and sentence in (view.state_message or ""), view
+    used = server.until(eaten, lambda view: view.peak_memory is not None)
+    assert used.peak_memory == 512 * 1024**2
     for flow, (state, sentence) in ends.items():
         view = server.until(made[flow], lambda view: view.state in ("Crashed", "Paused", "Success"))
         assert view.state == state and sentence in (view.state_message or ""), (flow, view)

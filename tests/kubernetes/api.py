@@ -7,7 +7,7 @@ import re
 import socket
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -20,6 +20,7 @@ TOKEN = "the-agent"
 ACCOUNT = "system:serviceaccount:flows:agent"
 BOOKMARK_AFTER = 0.5
 """Seconds of silence. A real cluster sends one a minute."""
+_METRICS = re.compile(r"/apis/metrics\.k8s\.io/v1beta1/namespaces/(?P<namespace>[^/]+)/pods")
 _PATH = re.compile(
     r"/(?:api/v1|apis/batch/v1)/namespaces/(?P<namespace>[^/]+)/(?P<kind>\w+)(?:/(?P<name>[^/]+)(?P<log>/log)?)?"
 )
@@ -28,7 +29,8 @@ _VERBS = {"GET": "get", "POST": "create", "PATCH": "patch", "DELETE": "delete"}
 
 class Api(ThreadingHTTPServer):
     """`rules` is what the agent's role permits, as in a manifest; None: everything. `busy`: so many requests are refused with 429.
-    `failing`: the next request of each of these verbs and kinds is answered with 500; `losing`: likewise, once it was carried out, if it creates."""
+    `failing`: the next request of each of these verbs and kinds is answered with 500; `losing`: likewise, once it was carried out, if it creates.
+    `metrics`: what measures the pods of a namespace; None: nothing does."""
 
     daemon_threads = True
 
@@ -39,6 +41,7 @@ class Api(ThreadingHTTPServer):
         self.busy = 0
         self.failing: list[tuple[str, str]] = []
         self.losing: list[tuple[str, str]] = []
+        self.metrics: Callable[[str], list[Facts]] | None = None
         self.closing = threading.Event()
         self.cuts = 0
         self.watches = 0
@@ -101,6 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
                 raise ApiError(401, "Unauthorized", "Unauthorized")
             if split.path == "/version":
                 return self._send(200, {"major": "1", "minor": "33", "gitVersion": "v1.33.0-fake"})
+            measured = _METRICS.fullmatch(split.path)
+            if measured is not None and self.server.metrics is not None:
+                return self._measure(measured["namespace"], self.server.metrics, query)
             match = _PATH.fullmatch(split.path)
             if match is None or match["kind"] not in KINDS:
                 raise ApiError(404, "NotFound", "the server could not find the requested resource")
@@ -147,10 +153,18 @@ class _Handler(BaseHTTPRequestHandler):
             return self._send(200, store.delete(kind, namespace, name, body.get("propagationPolicy", "Background")))
         return self._send(200, store.get(kind, namespace, name))
 
-    def _check(self, verb: str, what: str, namespace: str) -> None:
+    def _measure(self, namespace: str, metrics: Callable[[str], list[Facts]], query: Mapping[str, str]) -> None:
+        self._check("list", "pods", namespace, "metrics.k8s.io")
+        items = [each for each in metrics(namespace) if _selects(each, query)]
+        api = {"kind": "PodMetricsList", "apiVersion": "metrics.k8s.io/v1beta1"}
+        self._send(200, api | {"metadata": {}, "items": items})
+
+    def _check(self, verb: str, what: str, namespace: str, group: str = "") -> None:
         rules = self.server.rules
-        if rules is not None and not any(verb in rule["verbs"] and what in rule["resources"] for rule in rules):
-            group = "batch" if what == "jobs" else ""
+        group = "batch" if what == "jobs" else group
+        if rules is not None and not any(
+            verb in rule["verbs"] and what in rule["resources"] and group in rule["apiGroups"] for rule in rules
+        ):
             raise ApiError(
                 403,
                 "Forbidden",

@@ -19,6 +19,7 @@ class FakeCluster:
         self.node = Node(self.store, folder, ordinary())
         self.controllers = Controllers(self.store)
         self.api = Api(self.store, self.node.output)
+        self.api.metrics = self.node.metrics
         self.kubeconfig = folder / "kubeconfig"
         self.kubeconfig.write_text(json.dumps(self.api.kubeconfig()))
 

@@ -15,6 +15,7 @@ from appliance.agents.job_template import container_of
 from appliance.agents.kubernetes_rules import KubernetesRules
 from appliance.cli.root import invoke
 from appliance.protocol.agents import Work
+from appliance.protocol.containers import bytes_in
 from appliance.protocol.run_config import KubernetesDocument, decode
 from tests.kubernetes.recorded import recorded
 
@@ -251,6 +252,14 @@ def test_each_end_has_its_sentence(
     code, name, sentence = jobs.end_of(job, pod, output)
     assert (code, name) == end[:2] and end[2] in sentence
     assert sentence == "" if code == 0 else sentence.endswith(".")
+
+
+def test_the_peak_of_a_pod_that_was_killed_for_memory_is_its_limit() -> None:
+    limited = pod("oom_killed")
+    (run,) = limited["spec"]["containers"]
+    assert jobs.exceeded_memory(limited) == bytes_in(run["resources"]["limits"]["memory"])
+    assert jobs.exceeded_memory(limited | {"spec": {"containers": [{**run, "resources": {}}]}}) is None
+    assert jobs.exceeded_memory(ended(137)) is None and jobs.exceeded_memory(None) is None
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from appliance.cli.root import invoke
 from appliance.client.transport import Transport
 from appliance.protocol.agents import Work
 from appliance.protocol.run_config import KubernetesDocument
+from tests.e2e.appliance_process import until
 from tests.kubernetes.cluster import FakeCluster
 from tests.kubernetes.recorded import recorded
 from tests.kubernetes.store import ApiError
@@ -212,8 +214,30 @@ def test_ends_are_noticed_across_cuts_and_versions_that_are_too_old(fake: FakeCl
     assert watched.watch.problem == "", "a watch that was cut is no outage"
 
 
+def test_what_pods_use_is_measured_where_something_measures(
+    fake: FakeCluster, watched: Watched, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "appliance.agent")
+    measure, asked = fake.api.metrics, threading.Event()
+
+    def metrics(namespace: str) -> list[dict[str, Any]]:
+        assert measure is not None
+        asked.set()
+        return measure(namespace)
+
+    fake.api.metrics = metrics
+    live = watched.add(21)
+    until("its pod is known", lambda: live.pod)
+    watched.watch.sample()
+    assert asked.wait(10)
+    fake.api.metrics = None
+    watched.watch.sample()
+    until("it asks no more", lambda: "the cluster has no metrics of pods" in caplog.text)
+    assert watched.watch.problem == ""
+
+
 def test_a_missing_permission_is_a_problem_until_it_is_given(fake: FakeCluster, watched: Watched) -> None:
-    fake.api.rules = [{"verbs": ["list"], "resources": ["jobs"]}]
+    fake.api.rules = [{"apiGroups": ["batch"], "verbs": ["list"], "resources": ["jobs"]}]
     watched.watch._try()
     assert "lacks the permission to list pods in namespace flows" in watched.watch.problem
     fake.api.rules = None
