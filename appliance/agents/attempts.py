@@ -8,6 +8,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
@@ -21,6 +22,7 @@ from appliance.agents.sealed_tokens import seal, unseal
 from appliance.agents.usage import LONGEST, UNKNOWN, Usage, parse
 from appliance.core import masking
 from appliance.engine.output.streams import BOTH
+from appliance.kit import clock
 from appliance.kit.privileges import Ids
 from appliance.protocol.agents import Exited, Work
 
@@ -93,6 +95,13 @@ class AttemptStore:
     def save_exit(self, directory: Path, exited: Exited) -> None:
         """Store the exit, so that a restarted agent reports it."""
         write(directory / _EXIT, msgspec.json.encode(exited))
+
+    def exited_at(self, directory: Path) -> datetime:
+        """When the exit was stored; now, if that failed."""
+        try:
+            return datetime.fromtimestamp((directory / _EXIT).stat().st_mtime, UTC)
+        except OSError:
+            return clock.now()
 
     def load(self) -> Iterator[tuple[Path, AttemptRecord, Exited | None]]:
         """Every attempt that is not archived, with its exit if that is known."""

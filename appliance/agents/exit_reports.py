@@ -6,6 +6,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID
 
@@ -17,7 +18,7 @@ from appliance.client.transport import Transport
 from appliance.engine.tracked import events
 from appliance.engine.tracked.reporter import TRIES_AS_A_WHOLE
 from appliance.engine.tracked.spool import FILE_NAME
-from appliance.kit import clock, crash
+from appliance.kit import crash
 from appliance.kit.backoff import delays
 from appliance.protocol.agents import AgentReport, Exited, InfrastructureLog
 
@@ -26,7 +27,7 @@ _ABOUT_THE_WAY = ("conflict", "method_not_allowed", "unsupported_media_type")
 """Codes that don't reject the report itself: another change was faster, or something on the way changed the request."""
 _logger = logging.getLogger("appliance.agent")
 
-Entry = tuple[Path, AttemptRecord, Exited]
+Entry = tuple[Path, AttemptRecord, AgentReport]
 
 
 class ExitReports:
@@ -60,7 +61,8 @@ class ExitReports:
 
     def add(self, directory: Path, record: AttemptRecord, exited: Exited) -> None:
         """Report this exit, which was written to disk before."""
-        self._queue.append((directory, record, exited))
+        logs = _last_lines(exited, self._attempts.exited_at(directory)) if self._logs_tail else []
+        self._queue.append((directory, record, AgentReport(exited=[exited], logs=logs)))
         self._wake.set()
 
     def waiting(self) -> int:
@@ -92,7 +94,7 @@ class ExitReports:
             self._queue.popleft()
             pauses = delays(0.1, LONGEST_PAUSE)
 
-    def _deliver(self, directory: Path, record: AttemptRecord, exited: Exited) -> None:
+    def _deliver(self, directory: Path, record: AttemptRecord, report: AgentReport) -> None:
         try:
             self._replay(record, files_of(directory) / FILE_NAME)
         except FileNotFoundError:
@@ -101,15 +103,14 @@ class ExitReports:
             _logger.error("Could not read the spool of run %s: %s", record.flow_run_id, error)
         assert self.agent_id is not None
         try:
-            logs = _last_lines(exited) if self._logs_tail else []
-            agents.report(self._transport, self.agent_id, AgentReport(exited=[exited], logs=logs))
+            agents.report(self._transport, self.agent_id, report)
         except Refused as error:
             if error.status >= 500 or error.status in (401, 403, 404, 429) or error.code in _ABOUT_THE_WAY:
                 raise  # the cause is the agent or the server, not this report
-            _logger.error("The server rejected the exit report of run %s: %s", exited.flow_run_id, error)
+            _logger.error("The server rejected the exit report of run %s: %s", record.flow_run_id, error)
         crash.point("agent.reported")
         self._done(record)
-        self._attempts.archive(directory, clean=exited.code == 0)
+        self._attempts.archive(directory, clean=report.exited[0].code == 0)
 
     def _replay(self, record: AttemptRecord, spool: Path) -> None:
         """Deliver the batches of a process that ended while the server was down. The server skips those that it already has."""
@@ -137,13 +138,12 @@ class ExitReports:
         self._too_large = 0
 
 
-def _last_lines(exited: Exited) -> list[InfrastructureLog]:
-    """What a run has written last, as one entry of its log, unless it has reported its end itself."""
+def _last_lines(exited: Exited, at: datetime) -> list[InfrastructureLog]:
+    """What a run has written last, as one entry of its log, unless it has reported its end itself. The entry is always the same, so that the server
+    keeps it once."""
     if exited.code == 0 or not exited.tail:
         return []
     message = "\n".join(["The last lines of its output:", *exited.tail])
     return [
-        InfrastructureLog(
-            flow_run_id=exited.flow_run_id, attempt=exited.attempt, at=clock.now(), level="ERROR", message=message
-        )
+        InfrastructureLog(flow_run_id=exited.flow_run_id, attempt=exited.attempt, at=at, level="ERROR", message=message)
     ]

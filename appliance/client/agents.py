@@ -8,8 +8,10 @@ from uuid import UUID
 
 import msgspec
 
+from appliance.client import wire
 from appliance.client.errors import Invalid
 from appliance.client.transport import Transport, path
+from appliance.kit import ids
 from appliance.protocol.agents import (
     AgentReport,
     AgentReported,
@@ -54,8 +56,13 @@ def claim(transport: Transport, agent_id: UUID, request: Claim) -> Claimed:
 
 
 def report(transport: Transport, agent_id: UUID, request: AgentReport) -> AgentReported:
-    """Report which attempts have started and ended. Sending a report twice is harmless."""
-    return transport.post(path("agents", agent_id, "report"), request, AgentReported, idempotent=True, tries=1)
+    """Report which attempts have started and ended, and log lines. Sending a report twice is harmless: one with lines has a key, which is made of its
+    content, so that it is the same after a restart of the agent."""
+    content = wire.encode(request)
+    key = f"report-{ids.sha256(content)}" if request.logs else None
+    return transport.ask(
+        "POST", path("agents", agent_id, "report"), AgentReported, content, idempotent=True, tries=1, key=key
+    )
 
 
 def code_gone(transport: Transport, agent_id: UUID, request: CodeGone) -> TakenBack:

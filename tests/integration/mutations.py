@@ -253,7 +253,7 @@ OWN_MEANS = {
     "POST /agents": "an agent is one row per name",
     "POST /agents/{agent_id}/claim": "an unanswered claim's lease runs out",
     "POST /agents/{agent_id}/sign-off": "an agent that has signed off stays signed off",
-    "POST /agents/{agent_id}/report": "a report says what is the case",
+    "POST /agents/{agent_id}/report": "a report says what is the case; log lines have a key, which test_replayed_requests sends",
     "POST /agents/{agent_id}/were-deleted": "it changes nothing",
     "POST /agents/{agent_id}/code-gone": "it names the attempt, which is taken back once",
     "POST /flow-runs/{flow_run_id}/begin": "an attempt begins once",

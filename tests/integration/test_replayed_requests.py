@@ -3,23 +3,31 @@ changes nothing."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 from msgspec import to_builtins
 
+from appliance.agents.attempts import AttemptRecord, AttemptStore, exit_report
+from appliance.agents.exit_reports import ExitReports
+from appliance.client import agents
+from appliance.client.errors import Unreachable
+from appliance.client.transport import Transport
+from appliance.kit.clock import now
 from appliance.protocol.agents import AgentReport, Claim, CodeGone, Enrol, Exited, Held, InfrastructureLog
 from appliance.protocol.run_protocol import AskSlots, Begin, Report
 from appliance.server.actions import concurrency
 from appliance.server.domain.concurrency import TASK_TAG
-from tests.integration.builders import ALICE, check_histories, create, flow, line, register, rows, run_row, task
+from tests.integration.builders import ALICE, begun, check_histories, create, flow, line, register, rows, run_row, task
 from tests.integration.conftest import StoppedClock
-from tests.integration.lasting import database, site
+from tests.integration.lasting import address, database, lasting_address, site
 from tests.integration.server_fixtures import Site
 from tests.integration.test_lost_answers import effects
 
-__all__ = ["database", "site"]
+__all__ = ["address", "database", "lasting_address", "site"]
 
 HOUR = 3600.0
 BETWEEN = 10.0
@@ -154,3 +162,70 @@ def test_requests_that_are_delivered_twice_count_once(site: Site, clock: Stopped
     assert messages == ["hello", "done"]
     assert len(rows(site.database, "select id from task_run")) == 1
     check_histories(site.database)
+
+
+class Forgetful(Transport):
+    """Sends everything, and loses the answers. `twice`: to two requests by now."""
+
+    def __init__(self, url: str, token: str) -> None:
+        super().__init__(url, token)
+        self.lost, self.twice = 0, threading.Event()
+
+    def _exchange(self, request: Any) -> Any:
+        super()._exchange(request)
+        self.lost += 1
+        if self.lost > 1:
+            self.twice.set()
+        raise Unreachable(self.url)
+
+
+class Doubling(Transport):
+    """Sends everything twice."""
+
+    def _exchange(self, request: Any) -> Any:
+        first, second = super()._exchange(request), super()._exchange(request)
+        assert (first[0].status_code, first[1]) == (second[0].status_code, second[1])
+        return second
+
+
+def logged(site: Site) -> list[str]:
+    return [row["message"] for row in rows(site.database, "select message from log order by id")]
+
+
+def test_the_last_lines_of_a_run_are_stored_once_when_answers_are_lost_and_the_agent_restarts(
+    site: Site, address: str, tmp_path: Path
+) -> None:
+    run, agent = begun(site.database)
+    attempts, is_known = AttemptStore(tmp_path), threading.Event()
+    record = AttemptRecord(flow_run_id=run, attempt=1, pid=0, identity="", token="t")
+    directory = attempts.create(run, 1)
+    attempts.save(directory, record)
+    (directory / "output.log").write_text("Segmentation fault")
+    attempts.save_exit(directory, exit_report(record, directory, 139, None))
+
+    def agent_with(transport: Transport) -> ExitReports:
+        exits = ExitReports(transport, attempts, done=lambda _record: is_known.set(), logs_tail=True)
+        [(found, known, end)] = attempts.load()
+        assert end is not None
+        exits.add(found, known, end)
+        exits.start(agent)
+        return exits
+
+    lossy = Forgetful(address, site.tokens["agent"])
+    before = agent_with(lossy)
+    assert lossy.twice.wait(10)
+    before.close()
+    assert not is_known.is_set()
+    after = agent_with(Transport(address, site.tokens["agent"]))
+    assert is_known.wait(10)
+    after.close()
+    assert logged(site) == ["The last lines of its output:\nSegmentation fault"]
+    assert run_row(site.database, run)["state_name"] == "Crashed"
+
+
+def test_a_line_of_an_agent_is_stored_once_when_it_is_delivered_twice(site: Site, address: str) -> None:
+    run, agent = begun(site.database)
+    said = [InfrastructureLog(flow_run_id=run, attempt=1, at=now(), level="INFO", message=text) for text in "aab"]
+    for one in said:
+        agents.report(Doubling(address, site.tokens["agent"]), agent, AgentReport(logs=[one]))
+    assert logged(site) == ["a", "a", "b"]  # the same words at another time are another line

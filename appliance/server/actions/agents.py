@@ -30,6 +30,7 @@ from appliance.protocol.agents import (
     Work,
 )
 from appliance.server.actions import attempt_usage, quotas, takers
+from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.states import apply_remedy, record_bulk
@@ -222,11 +223,12 @@ def _take(
     return dispatch.claim_within(session, agent_id, taker, limit, now, lease, ledger)
 
 
-@retried
+@keyed("agent.report")
 def report(
     db: Database, actor: Actor, agent_id: UUID, request: AgentReport, *, now: datetime | None = None
 ) -> AgentReported:
-    """Store what the agent saw of its processes. An attempt whose process exited without reporting an end is Crashed, or Cancelled."""
+    """Store what the agent saw of its processes. An attempt whose process exited without reporting an end is Crashed, or Cancelled. A report with log
+    lines has a key, so that they are stored once."""
     now = now or clock.now()
     for line in request.logs:
         if line.at.tzinfo is None:
