@@ -76,6 +76,7 @@ class Agent(ABC):
         self.storages: Sequence[str] | None = None  # those from which it takes code; None: all that can be used here
         self.problems: Sequence[str] = ()  # what it has found wrong, one sentence each
         self._published: Enrol | None = None  # what the server has heard
+        self._revision = 0  # the number that it gave that
         self._left_behind = False  # the agent stopped without waiting for the loop's thread
         self.changed = threading.Event()  # a slot became free
         self.vitals, self.quarantine, self.skew = Vitals(name, capacity), Quarantine(), ClockSkew()
@@ -258,7 +259,7 @@ class Agent(ABC):
             if stop.is_set():
                 return None
             try:
-                answer = agents.enrol(self._transport, request)
+                answer = agents.enrol(self._transport, replace(request, after=self._revision))
             except (Unauthenticated, Forbidden, NotFound):  # NotFound: the token is another agent's
                 raise
             except ClientError as error:
@@ -268,6 +269,7 @@ class Agent(ABC):
                 self.vitals.away = str(error)
                 stop.wait(max(pause, retry_after(error)))
                 continue
+            self._revision = answer.revision
             self.on_enrol(answer)
             _logger.info("Agent %s takes runs from %s.", self._name, self._transport.url)
             return answer.agent_id

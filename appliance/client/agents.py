@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from appliance.client import wire
-from appliance.client.errors import Invalid
+from appliance.client.errors import Conflict, Invalid
 from appliance.client.transport import Transport, path
 from appliance.kit import ids
 from appliance.protocol.agents import (
@@ -27,26 +28,50 @@ from appliance.protocol.agents import (
 from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.message import Page
 
+_MOST_RACES = 3
+_UNKNOWN_ONCE: tuple[dict[str, Any], ...] = (
+    {"after": None},
+    {
+        "storages": None,
+        "problems": [],
+        "results_url": None,
+        "results_id": "",
+        "results_key_id": "",
+        "provided": None,
+    },
+    {"roots": None, "closed": [], "env_names": None, "projects": []},
+)
+"""What servers of earlier releases don't know, and refuse; the latest comes first."""
+
 
 def enrol(transport: Transport, request: Enrol) -> Enrolled:
     """Register the agent with the server. The same name means the same agent. A server of an earlier release does not know all that agents say of
-    themselves, and gets none of that."""
-    older = msgspec.structs.replace(
-        request, storages=None, problems=[], results_url=None, results_id="", results_key_id="", provided=None
-    )
-    oldest = msgspec.structs.replace(older, roots=None, closed=[], env_names=None, projects=[])
-    for said, shorter in ((request, older), (older, oldest)):
-        try:
+    themselves, and gets none of that. If the agent has enrolled since the revision `after`, this is sent again after that: what may be late is not
+    this request, but one that the network still holds."""
+    versions = [request]
+    for fewer in _UNKNOWN_ONCE:
+        shorter = msgspec.structs.replace(versions[-1], **fewer)
+        if shorter != versions[-1]:
+            versions.append(shorter)
+    for said in versions[:-1]:
+        with suppress(Invalid):
             return _enrol(transport, said)
-        except Invalid:
-            if oldest == said:
-                raise
-            if shorter == said:
-                continue
-    return _enrol(transport, oldest)
+    return _enrol(transport, versions[-1])
 
 
 def _enrol(transport: Transport, request: Enrol) -> Enrolled:
+    for _ in range(_MOST_RACES):
+        try:
+            return _enrol_once(transport, request)
+        except Conflict as error:
+            revision = error.details.get("revision")
+            if request.after is None or not isinstance(revision, int):
+                raise
+            request = msgspec.structs.replace(request, after=revision)
+    return _enrol_once(transport, request)
+
+
+def _enrol_once(transport: Transport, request: Enrol) -> Enrolled:
     return transport.post(path("agents"), request, Enrolled, idempotent=True, tries=1)
 
 

@@ -48,10 +48,14 @@ class Enrol(Message, kw_only=True):
     results_id: str = ""  # what is written in that place, if it is a folder: the same for all hosts that share it
     results_key_id: str = ""  # which key seals results that the server keeps; empty: they are not sealed
     provided: Provided | None = None  # null: it doesn't say
+    after: int | None = (
+        None  # the revision of the agent's enrolment that this one replaces; 0: there is none; null: any
+    )
 
 
 class Enrolled(Answer, kw_only=True):
     agent_id: UUID
+    revision: int = 0  # the number of this enrolment; 0: a server of an earlier release doesn't say
     heartbeat_interval: float
     cancel_grace: float
 

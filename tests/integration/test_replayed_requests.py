@@ -4,12 +4,16 @@ changes nothing."""
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
+import pytest
 from msgspec import to_builtins
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from appliance.agents.attempts import AttemptRecord, AttemptStore, exit_report
 from appliance.agents.exit_reports import ExitReports
@@ -20,8 +24,23 @@ from appliance.kit.clock import now
 from appliance.protocol.agents import AgentReport, Claim, CodeGone, Enrol, Exited, Held, InfrastructureLog
 from appliance.protocol.run_protocol import AskSlots, Begin, Report
 from appliance.server.actions import concurrency
+from appliance.server.db.session import Database
 from appliance.server.domain.concurrency import TASK_TAG
-from tests.integration.builders import ALICE, begun, check_histories, create, flow, line, register, rows, run_row, task
+from tests.integration.builders import (
+    ALICE,
+    begun,
+    check_histories,
+    claim,
+    create,
+    enrol,
+    flow,
+    line,
+    one,
+    register,
+    rows,
+    run_row,
+    task,
+)
 from tests.integration.conftest import StoppedClock
 from tests.integration.lasting import address, database, lasting_address, site
 from tests.integration.server_fixtures import Site
@@ -63,8 +82,7 @@ class Wire:
 
     def attempt(self, agent: str, run: UUID, number: int) -> Callable[[str, Any], Any]:
         """Claim and begin it, and run one of its tasks under a limit. What sends further requests of the run."""
-        claim = Claim(free_slots=1)
-        [work] = self.agent(f"{agent}/claim", claim)["work"]
+        [work] = self.agent(f"{agent}/claim", Claim(free_slots=1))["work"]
         self.sent.pop()  # sent again, it is a request for other work
         assert (work["flow_run_id"], work["attempt"]) == (str(run), number)
         self.agent(f"{agent}/report", AgentReport(started=[Held(flow_run_id=run, attempt=number)]))
@@ -179,6 +197,22 @@ class Forgetful(Transport):
         raise Unreachable(self.url)
 
 
+class Holding(Transport):
+    """Sends nothing, so that all requests are late."""
+
+    def __init__(self, url: str, token: str) -> None:
+        super().__init__(url, token)
+        self.held: list[Any] = []
+
+    def _exchange(self, request: Any) -> Any:
+        self.held.append(request)
+        raise Unreachable(self.url)
+
+    def deliver(self) -> list[int]:
+        """Send them now; the statuses of the answers."""
+        return [super(Holding, self)._exchange(request)[0].status_code for request in self.held]
+
+
 class Doubling(Transport):
     """Sends everything twice."""
 
@@ -226,6 +260,71 @@ def test_the_last_lines_of_a_run_are_stored_once_when_answers_are_lost_and_the_a
 def test_a_line_of_an_agent_is_stored_once_when_it_is_delivered_twice(site: Site, address: str) -> None:
     run, agent = begun(site.database)
     said = [InfrastructureLog(flow_run_id=run, attempt=1, at=now(), level="INFO", message=text) for text in "aab"]
-    for one in said:
-        agents.report(Doubling(address, site.tokens["agent"]), agent, AgentReport(logs=[one]))
+    for log in said:
+        agents.report(Doubling(address, site.tokens["agent"]), agent, AgentReport(logs=[log]))
     assert logged(site) == ["a", "a", "b"]  # the same words at another time are another line
+
+
+def introduced(*labels: str, after: int | None = 0) -> Enrol:
+    return Enrol(name="far", type="process", labels=list(labels), after=after)
+
+
+def test_an_enrolment_that_arrives_late_changes_nothing(site: Site, address: str) -> None:
+    """Neither one of the agent's very first start, nor one of a later start, nor one of an agent that has stopped since then."""
+    direct = Transport(address, site.tokens["agent"])
+
+    def late(after: int) -> Holding:
+        holding = Holding(address, site.tokens["agent"])
+        with pytest.raises(Unreachable):
+            agents.enrol(holding, introduced("old", after=after))
+        return holding
+
+    first = late(0)
+    agent = agents.enrol(direct, introduced("new"))
+    assert agent.revision == 1
+    later = late(agent.revision)
+    assert (
+        agents.enrol(direct, introduced("newer")).revision == 2
+    )  # as a process that has just started, and knows no revision
+    last = late(2)
+    agents.sign_off(direct, agent.agent_id)
+    before = stored(site)
+    assert [held.deliver() for held in (first, later, last)] == [[409], [409], [409]]
+    assert changes(before, stored(site)) == []
+    assert before["agent"][0]["labels"] in (["newer"], '["newer"]')
+    assert agents.enrol(direct, introduced("newest")).agent_id == agent.agent_id  # nothing of this stands in its way
+
+
+def test_an_agent_of_the_previous_release_enrols_without_a_revision(site: Site, address: str) -> None:
+    direct = Transport(address, site.tokens["agent"])
+    assert [agents.enrol(direct, introduced(label, after=None)).revision for label in "ab"] == [1, 2]
+    with site.database.write("test") as session:
+        session.execute(text("update agent set revision = null"))  # from before the upgrade
+    assert [agents.enrol(direct, introduced("c", after=after)).revision for after in (None, 0, 7)] == [1, 2, 3]
+
+
+class Between:
+    """A database in which something happens after the next read."""
+
+    def __init__(self, database: Database, happens: Callable[[], object]) -> None:
+        self._database, self._happens = database, [happens]
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with self._database.read() as session:
+            yield session
+        while self._happens:
+            self._happens.pop()()
+
+
+def test_a_claim_does_not_bring_back_the_labels_of_an_agent_that_enrols_meanwhile(
+    database: Database, clock: StoppedClock
+) -> None:
+    agent = enrol(database, labels=["old"])
+    clock.move(HOUR)  # so that the claim is also its heartbeat
+    between = cast(Database, Between(database, lambda: enrol(database, labels=["new"])))
+    assert claim(between, agent) == []
+    assert one(database, "select labels from agent")["labels"] in (["new"], '["new"]')

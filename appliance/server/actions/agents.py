@@ -53,7 +53,7 @@ from appliance.server.domain.repair import exited
 from appliance.server.domain.run_protocol import stop_reason
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import CLAIM
-from appliance.server.errors import Invalid, NotFound
+from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 
 _MOST_AT_ONCE = 100
@@ -74,7 +74,8 @@ _QUIET = 5.0
 @retried
 def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = None) -> Enrolled:
     """Register the agent; the same name again is the same agent, back again. The first agent that enrols with a token is the only one that
-    can use it from then on, with these labels or fewer: to any other, the agent is not found."""
+    can use it from then on, with these labels or fewer: to any other, the agent is not found. A request that names another revision than the
+    agent has is late, and changes nothing: Conflict, whose details name that revision."""
     now = now or clock.now()
     if not 1 <= request.capacity <= _MOST_HELD:
         raise Invalid(f"The capacity of an agent must be 1 to {_MOST_HELD}.")
@@ -96,6 +97,7 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
         "results_id": clean(request.results_id, 100) or None,
         "results_key_id": clean(request.results_key_id, 32) or None,
         "provided": None if request.provided is None else _provided(request.provided, now),
+        "revision": 1,
         "state": ONLINE,
         "last_seen": now,
         "created": now,
@@ -103,10 +105,18 @@ def enrol(db: Database, actor: Actor, request: Enrol, *, now: datetime | None = 
     with db.write("enrol") as session:
         if actor.binding is not None:
             _bind(session, actor, actor.binding, row["name"], row["labels"], row["projects"] or [], now)
-        agent_id = agents.enrol(session, row)
-        announce(session, "agent", agent_id, "agent.enrolled", {"name": row["name"]}, actor, now)
+        enrolment = agents.enrol(session, row)
+        if request.after not in (None, enrolment.revision - 1):
+            raise Conflict(
+                "The agent has enrolled since then, or is not enrolled any more; this request is late.",
+                revision=enrolment.revision - 1,
+            )
+        announce(session, "agent", enrolment.id, "agent.enrolled", {"name": row["name"]}, actor, now)
     return Enrolled(
-        agent_id=agent_id, heartbeat_interval=db.rules.heartbeat_interval, cancel_grace=db.rules.cancel_grace
+        agent_id=enrolment.id,
+        revision=enrolment.revision,
+        heartbeat_interval=db.rules.heartbeat_interval,
+        cancel_grace=db.rules.cancel_grace,
     )
 
 
@@ -203,7 +213,7 @@ def claim_due(
     with db.write("claim") as session:
         if fresh and not read_dispatch.any_due(session, taker, now):  # all were woken, and another was faster
             return ClaimResult(Claimed(stop=_stops(session, agent_id, holding)))
-        agents.touch(session, agent_id, labels, now)
+        agents.touch(session, agent_id, new_labels, now)
         if holding:
             flow_runs.prolong(session, agent_id, holding, lease)
         stop = _stops(session, agent_id, holding)

@@ -85,7 +85,7 @@ class Script:
                 return self.refuse
             if any(field in self.introductions[-1] for field in self.unknown):
                 return refused(422, "invalid")
-            answer: Any = Enrolled(agent_id=uuid4(), heartbeat_interval=10, cancel_grace=10)
+            answer: Any = Enrolled(agent_id=uuid4(), revision=4, heartbeat_interval=10, cancel_grace=10)
             return httpx2.Response(200, content=msgspec.json.encode(answer))
         self.claims.append(msgspec.json.decode(request.content, type=Claim))
         answer = self.answers.pop(0)
@@ -168,6 +168,7 @@ def test_a_forgotten_agent_enrols_again() -> None:
     script = Script(refused(404, "not_found"), Claimed())
     run(script)
     assert script.enrolments == 2
+    assert [said["after"] for said in script.introductions] == [0, 4]  # what the server said to the first one
 
 
 def test_an_agent_whose_roots_changed_enrols_again_before_its_next_claim(tmp_path: Path) -> None:
@@ -190,9 +191,10 @@ def test_a_server_of_an_earlier_release_is_told_what_it_knows() -> None:
     script = Script(Claimed())
     script.unknown = ("storages",)
     assert run(script, projects=["finance"])[0] == 0
-    assert [("storages" in said, said.get("projects")) for said in script.introductions] == [
-        (True, ["finance"]),
-        (False, ["finance"]),
+    assert [("after" in said, "storages" in said, said.get("projects")) for said in script.introductions] == [
+        (True, True, ["finance"]),
+        (False, True, ["finance"]),
+        (False, False, ["finance"]),
     ]
 
 

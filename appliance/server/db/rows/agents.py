@@ -30,9 +30,17 @@ class AgentRow(RowType):
     results_id: str | None
     results_key_id: str | None
     provided: JsonDocument | None
+    revision: int | None
     state: str
     last_seen: datetime
     created: datetime
+
+
+class Enrolment(RowType):
+    """An agent that has enrolled."""
+
+    id: UUID
+    revision: int
 
 
 class AgentHolding(RowType):
@@ -66,6 +74,7 @@ class NewAgent(TypedDict):
     results_id: str | None
     results_key_id: str | None
     provided: JsonDocument | None
+    revision: int
     state: str
     last_seen: datetime
     created: datetime

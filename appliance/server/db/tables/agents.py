@@ -42,6 +42,7 @@ class Agent(SQLModel, table=True):
     provided: dict[str, Any] | None = Field(
         default=None, sa_type=Json(dict[str, Any], Provided)
     )  # what it can give runs that ask for it; null: it doesn't say
+    revision: int | None = Field(default=None, sa_type=Whole)  # how often it has enrolled, signed off or been forgotten
     state: str = Field(default="online", max_length=20)  # see domain.agent_states
     last_seen: datetime = Field(sa_type=Time)
     created: datetime = Field(sa_type=Time)
