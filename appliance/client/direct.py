@@ -26,7 +26,7 @@ _PACKED = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
 
 class _Connection(http.client.HTTPConnection):
-    """Sends the head of a request and its body together: apart, they would wake the server up twice."""
+    """Sends the head of a request and a short body together: apart, they would wake the server up twice."""
 
     _held: bytes | None = None
 
@@ -42,7 +42,10 @@ class _Connection(http.client.HTTPConnection):
             super().request(*arguments, **options)
         finally:
             request, self._held = self._held, None
-        self.send(request)
+        for start in range(
+            0, len(request), _PART
+        ):  # each has the time limit, which would otherwise be one for a long request
+            self.send(request[start : start + _PART])
 
 
 class Direct:

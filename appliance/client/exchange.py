@@ -10,7 +10,8 @@ from appliance.kit import clock
 from appliance.protocol.agents import MAX_WAIT
 
 CONNECT_TIMEOUT = 5.0
-READ_TIMEOUT = MAX_WAIT + 15.0  # a long poll is answered after at most MAX_WAIT
+READ_TIMEOUT = MAX_WAIT + 15.0
+"""Seconds without a byte after which a server counts as gone, as one does that lost its power. A long poll is answered after at most MAX_WAIT."""
 LONGEST_ANSWER = 120.0
 """Seconds until an answer must be complete, so that one that drips byte by byte can't hold a run up forever."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -11,8 +11,8 @@ import msgspec
 from appliance.protocol.logs import Level
 from appliance.protocol.message import Answer, FreeText, Message
 
-MAX_WAIT = 30.0
-"""The longest that one claim may wait for work, in seconds."""
+MAX_WAIT = 15.0
+"""The longest that one claim may wait for work, in seconds: short enough for a client to take silence for what it is within half a minute."""
 MOST_RUNS_ASKED = 1_000
 """About how many runs one request can ask whether they were deleted."""
 

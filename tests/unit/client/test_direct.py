@@ -9,17 +9,22 @@ import socket
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
 import pytest
 
-from appliance.client import errors, exchange, system
+from appliance.agents import agent, exit_reports
+from appliance.client import direct as by_hand
+from appliance.client import errors, exchange, library, system
 from appliance.client.direct import _Connection, is_direct
 from appliance.client.transport import Transport, path
+from appliance.engine.tracked import reporter
 from appliance.kit import clock
+from appliance.protocol import agents as protocol
+from appliance.protocol import run_protocol
 from tests.depth import pick
 from tests.unit.client.strangers import BODIES, HEADERS, OURS
 
@@ -192,6 +197,66 @@ def test_an_answer_that_drips_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "LONGEST_ANSWER", -1.0)
     with scripted(OK) as server, pytest.raises(errors.Unreachable, match="takes longer than"):
         Transport(server.url, tries=1).get(path("info"), dict)
+
+
+class Silent:
+    """A server that is gone without a word: the first connections are taken and nothing comes back. The others are answered."""
+
+    def __init__(self, silent: int) -> None:
+        self._socket, self._silent = socket.create_server(("127.0.0.1", 0)), silent
+        self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._kept: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        for number in itertools.count(1):
+            with suppress(OSError):
+                connection, _ = self._socket.accept()
+                self._kept.append(connection)
+                if number > self._silent:
+                    _request(connection)
+                    connection.sendall(OK)
+                    return
+
+    def close(self) -> None:
+        for one in (self._socket, *self._kept):
+            one.close()
+
+
+@pytest.mark.parametrize("way", ["direct", "by the library"])
+def test_a_server_that_is_gone_without_a_word_is_left_and_asked_again(
+    way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (by_hand, library):
+        monkeypatch.setattr(module, "READ_TIMEOUT", 0.2)
+    server, pauses = Silent(2), list[float]()
+    http = None if way == "direct" else library.opened(server.url, is_plain=True, is_near=True)._http
+    with closing(server), Transport(server.url, "t", http, sleep=pauses.append) as transport:
+        assert transport.get(path("info"), dict) == {}
+    assert len(pauses) == 2
+
+
+def test_a_client_reaches_a_server_that_was_gone_without_a_word_within_a_minute() -> None:
+    pauses = max(agent.LONGEST_PAUSE, exit_reports.LONGEST_PAUSE, reporter.LONGEST_PAUSE)
+    assert exchange.READ_TIMEOUT <= 30
+    assert exchange.READ_TIMEOUT + pauses + exchange.CONNECT_TIMEOUT <= 60
+    assert protocol.MAX_WAIT + 10 <= exchange.READ_TIMEOUT  # a long poll is not taken for silence
+    assert max(agent.WAIT, run_protocol.LONGEST_SLOT_WAIT) <= protocol.MAX_WAIT
+
+
+def test_a_long_request_is_sent_for_as_long_as_the_network_takes_some_of_it() -> None:
+    """The time limit is on each part: on the whole, `sendall` would not wait longer for a large report over a slow network."""
+    content, sizes = bytes(3_000_000), list[int]()
+
+    class Socket:
+        def sendall(self, data: bytes) -> None:
+            sizes.append(len(data))
+
+    connection = _Connection("127.0.0.1", 1)
+    connection.sock = Socket()
+    connection.request("POST", "/x", content)
+    assert max(sizes) <= 64 * 1024
+    assert sum(sizes) > len(content)
 
 
 def test_nobody_there_is_one_sentence() -> None:
