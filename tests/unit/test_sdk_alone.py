@@ -21,6 +21,7 @@ WITHOUT_EXTRAS = {
     "appliance.agents.kubernetes",
     "appliance.agents.kubernetes_cluster",
     "appliance.agents.kubernetes_watch",
+    "appliance.agents.pod_metrics",
     "appliance.cli.apart",
     "appliance.cli.database",
     "appliance.cli.patient_server",

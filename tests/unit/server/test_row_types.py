@@ -148,7 +148,7 @@ LABELLED = {
     "KnownFailureRow",
 }
 """Rows whose names are labels or parameters of their statements."""
-NARROWED = {"TimedTaskRun", "RunningRun"}
+NARROWED = {"TimedTaskRun", "RunningRun", "Enrolment"}
 """Rows that a condition has narrowed down."""
 OUTER = {("RunEvent", "flow_id"), ("RunEvent", "scheduled_time"), ("RunEvent", "created")}
 """What a join leaves empty."""

@@ -74,7 +74,7 @@ class NewAgent(TypedDict):
     results_id: str | None
     results_key_id: str | None
     provided: JsonDocument | None
-    revision: int
+    revision: int | None
     state: str
     last_seen: datetime
     created: datetime

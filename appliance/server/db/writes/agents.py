@@ -38,12 +38,12 @@ def enrol(session: Session, row: NewAgent) -> Enrolment:
     updated = {key: value for key, value in row.items() if key in _UPDATED} | {"state": state, "revision": _NEXT}
     statement = upsert(session, _agents).values(row).on_conflict_do_update(index_elements=["name"], set_=updated)
     connection = session.connection()
-    found = readable.changed(session, statement.returning(_agents.c.id, _agents.c.revision))
+    enrolled = readable.changed(session, statement.returning(_agents.c.id, _agents.c.revision))
     whole = select(_agents).where(_agents.c.name == row["name"])
-    if not found or not readable.every(session, whole):
-        replaced = {key: value for key, value in row.items() if key not in ("id", "revision") or not found}
+    if not enrolled or not readable.every(session, whole):
+        replaced = {key: value for key, value in row.items() if key not in ("id", "revision") or not enrolled}
         connection.execute(update(_agents).where(_agents.c.name == row["name"]).values(replaced))
-    return cast(Enrolment, found[0] if found else SimpleNamespace(id=row["id"], revision=row["revision"]))
+    return cast(Enrolment, enrolled[0] if enrolled else SimpleNamespace(id=row["id"], revision=row["revision"]))
 
 
 def sign_off(session: Session, agent_id: UUID, now: datetime) -> bool:
