@@ -72,7 +72,7 @@ def test_a_token_is_bound_to_the_projects_of_its_first_agent(site: Site) -> None
     token(site, "edge")
     first = enrol_as(site, "edge", projects=["a", "b"])
     for projects in (["a"], ["b", "a"]):
-        assert enrol_as(site, "edge", projects=projects).json() == first.json()
+        assert enrol_as(site, "edge", projects=projects).json()["agent_id"] == first.json()["agent_id"]
     for projects, name in ((["a", "c"], "c"), ([], "all projects")):
         answer = enrol_as(site, "edge", projects=projects)
         assert answer.status_code == 404
