@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -16,6 +16,9 @@ from appliance.cli.run_selection import filter_of, run_conditions
 from appliance.cli.zone import zone_option
 from appliance.protocol.run_filter import LIST_ORDERS, NEWEST_FIRST, ListOrder
 
+if TYPE_CHECKING:
+    from appliance.protocol.task_runs import TaskGroupView
+
 EPILOG = """\b
 Examples:
   appliance get flow-runs --project finance --state Failed --since 7d
@@ -23,6 +26,7 @@ Examples:
   appliance get flow-runs --query "state:failed,late flow:etl-* since:7d"
   appliance get flow-runs --view 'failed today'
   appliance get task-runs amber-otter --state FAILED
+  appliance get task-runs amber-otter --groups
   appliance get schedules --json"""
 
 
@@ -131,15 +135,27 @@ def get_versions(flow_id: UUID, limit: int, json_output: bool) -> None:
 @click.argument("run_id", type=RunId(), metavar="RUN")
 @click.option("--state", "states", multiple=True, help="Only those in this state, by name or type (repeatable).")
 @click.option("--task", help="Only those of the task with this slug, such as load-1.")
+@click.option(
+    "--groups",
+    is_flag=True,
+    help="One line for each task, with the number of its task runs in each state and the first failure.",
+)
 @limit_option(1000, maximum=1_000_000)
 @zone_option
 @as_json
-def get_task_runs(run_id: UUID, states: tuple[str, ...], task: str | None, limit: int, json_output: bool) -> None:
+def get_task_runs(
+    run_id: UUID, states: tuple[str, ...], task: str | None, groups: bool, limit: int, json_output: bool
+) -> None:
     """List the task runs of a run."""
     from itertools import islice
 
     from appliance.client import flow_runs
 
+    if groups:
+        if states or task:
+            raise click.UsageError("--groups lists all tasks; leave out --state and --task.")
+        _print_groups(list(islice(flow_runs.task_groups(connect(), run_id), limit)), json_output)
+        return
     task_runs = list(islice(flow_runs.task_runs(connect(), run_id, states=states, task=task), limit))
     if json_output:
         print_json(task_runs)
@@ -157,6 +173,34 @@ def get_task_runs(run_id: UUID, states: tuple[str, ...], task: str | None, limit
     )
     empty = "No task runs match." if states or task else "The run has no task runs yet."
     print_table(("STATE", "TASK", "INDEX", "STARTED", "ENDED", "MESSAGE"), rows, empty)
+
+
+def _print_groups(groups: list[TaskGroupView], json_output: bool) -> None:
+    if json_output:
+        print_json(groups)
+        return
+    rows = (
+        (
+            group.task_slug,
+            group.count if group.mapped else "",
+            ", ".join(f"{s.count:,} {s.state}" if group.mapped else s.state for s in group.states),
+            group.start_time,
+            group.end_time,
+            _short(_first_failure(group)),
+        )
+        for group in groups
+    )
+    empty = "The run has no task runs yet."
+    print_table(("TASK", "CHILDREN", "STATES", "STARTED", "ENDED", "FIRST FAILURE"), rows, empty)
+
+
+def _first_failure(group: TaskGroupView) -> str:
+    """With the map index of the child; what did not run because of another failure counts only if nothing else failed."""
+    failed = [one for one in group.states if one.state_type == "FAILED"]
+    first = next((one for one in failed if one.state != "TriggerFailed"), failed[0] if failed else None)
+    if first is None:
+        return ""
+    return f"[{first.first_map_index}] {first.first_message}" if group.mapped else first.first_message
 
 
 @get.command("schedules")

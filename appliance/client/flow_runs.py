@@ -27,7 +27,7 @@ from appliance.protocol.logs import LogView, Stream
 from appliance.protocol.message import Page
 from appliance.protocol.run_filter import NEWEST_FIRST, ListOrder, RunFilter
 from appliance.protocol.states import MarkedState, StateView
-from appliance.protocol.task_runs import TaskRunView
+from appliance.protocol.task_runs import TaskGroupView, TaskRunView
 
 T = TypeVar("T")
 K = TypeVar("K", CreateFlowRun, ChangeFlowRun, RestartFlowRun, ResumeFlowRun, MarkFlowRun, EditFlowRun)
@@ -202,6 +202,11 @@ def task_runs(
     """The task runs of a run: all, those in one of these states (names or types), or those of one task."""
     params = {"state": list(states) or None, "task": task}
     return _each(transport, path("flow-runs", flow_run_id, "task-runs"), TaskRunView, params, None)
+
+
+def task_groups(transport: Transport, flow_run_id: UUID) -> Iterator[TaskGroupView]:
+    """The tasks of a run, with the number of their task runs in each state."""
+    return _each(transport, path("flow-runs", flow_run_id, "task-groups"), TaskGroupView, {}, None)
 
 
 def logs(

@@ -46,6 +46,10 @@ FLOW = """query($id: UUID!) { flow(id: $id) { id name project { name flowCount }
 TASKS = """query($id: UUID!, $filter: TaskRunFilter, $after: String) {
   taskRuns(flowRunId: $id, filter: $filter, first: 200, after: $after) { items { id taskSlug mapIndex name
   state { type name message at } runCount startTime endTime created attempts { start end state type } } next } }"""
+TASK_GROUPS = """query($id: UUID!, $after: String) { taskGroups(flowRunId: $id, first: 200, after: $after) {
+  items { taskSlug busy own { id attempts { start } } states { type name count firstStart lastEnd first { id } } } next } }"""
+CHILDREN = """query($id: UUID!, $offset: Int) { taskRuns(flowRunId: $id, filter: {children: true}, first: 100, offset: $offset,
+  sort: WORST_FIRST) { items { id mapIndex state { name message } attempts { start end } } } }"""
 LOGS = """query($id: UUID!, $filter: LogFilter, $after: String, $before: String) {
   logs(flowRunId: $id, filter: $filter, first: 200, after: $after, before: $before) {
   items { id at level logger message taskSlug mapIndex } next previous } }"""
@@ -181,7 +185,14 @@ def _rest(known: Facts) -> Iterator[Ask]:
     ):  # fmt: skip
         yield Ask(f"REST flow-runs{text[:60]}", f"/api/v1/flow-runs{text}")
     for name, run in (("wide", known.wide), ("failed", known.failed), ("running", known.running)):
-        for part in ("", "/states", "/task-runs?limit=200", "/logs?limit=200", "/logs?level=ERROR"):
+        for part in (
+            "",
+            "/states",
+            "/task-runs?limit=200",
+            "/task-groups?limit=200",
+            "/logs?limit=200",
+            "/logs?level=ERROR",
+        ):
             yield Ask(f"REST flow-runs/{name}{part}", f"/api/v1/flow-runs/{run}{part}")
     yield Ask("REST flow-runs/failed/continuation", f"/api/v1/flow-runs/{known.failed}/continuation")
     yield Ask("REST task runs, deep", f"/api/v1/flow-runs/{known.wide}/task-runs?limit=200&after={known.deep_task}")
@@ -277,6 +288,11 @@ def _details(known: Facts) -> Iterator[Ask]:
         yield Ask(f"logs: {name}, errors", query=LOGS, variables={"id": str(run), "filter": {"minLevel": 40}})
         yield Ask(f"logs: {name}, text in none", query=LOGS, variables={"id": str(run), "filter": {"text": "zzzzqqqq"}})
     wide = str(known.wide)
+    yield Ask("task groups: wide", query=TASK_GROUPS, variables={"id": wide})
+    yield Ask(
+        "task groups: wide, after one", query=TASK_GROUPS, variables={"id": wide, "after": pages.encode("report-8")}
+    )
+    yield Ask("tasks: wide, worst first", query=CHILDREN, variables={"id": wide, "offset": 20})
     yield Ask("tasks: wide, deep", query=TASKS, variables={"id": wide, "after": known.deep_task})
     yield Ask("tasks: wide, of one task", query=TASKS, variables={"id": wide, "filter": {"taskSlug": "report-8"}})
     yield Ask("logs: wide, deep", query=LOGS, variables={"id": wide, "after": known.deep_log})

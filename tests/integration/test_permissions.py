@@ -192,6 +192,7 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", R + "/states"): (READERS, _of_run("/states")),
     ("GET", R + "/continuation"): (READERS, _of_run("/continuation")),
     ("GET", R + "/task-runs"): (READERS, _of_run("/task-runs")),
+    ("GET", R + "/task-groups"): (READERS, _of_run("/task-groups")),
     ("GET", R + "/logs"): (READERS, _of_run("/logs")),
     ("GET", R + "/logs/download"): (READERS, _of_run("/logs/download")),
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/begin"): ({"run"}, _own("/begin", {"attempt": 1})),

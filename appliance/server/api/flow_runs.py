@@ -20,7 +20,7 @@ from appliance.protocol.logs import LogView
 from appliance.protocol.message import Page
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.states import StateView
-from appliance.protocol.task_runs import TaskRunView
+from appliance.protocol.task_runs import TaskGroupView, TaskRunSort, TaskRunView
 from appliance.protocol.verbs import VERBS, Verb
 from appliance.server.actions import continuation
 from appliance.server.actions.flow_runs.create import create_run
@@ -39,6 +39,7 @@ from appliance.server.db.reads import (
     run_configs,
     run_filter_names,
     states,
+    task_groups,
     task_runs,
     waiting_runs,
 )
@@ -143,15 +144,29 @@ def tasks(
     run_id: UUID,
     states: Annotated[list[str] | None, Parameter(query="state")] = None,
     task: str | None = None,
+    map_index: int | None = None,
     limit: int | None = None,
     after: str | None = None,
+    offset: int | None = None,
+    sort: TaskRunSort = "index",
 ) -> Page:
-    """List the run's task runs, by task and map index. `state` is a state's name or type (repeatable), and `task` a slug."""
+    """List the run's task runs, by task and map index. `state` is a state's name or type (repeatable), and `task` a slug. `offset` starts
+    further on; `sort=worst_first` lists failures first, and what went well last, without a `next`."""
     with database.read() as session:
         _require(session, run_id)
         run_filter_names.check_tasks(session, run_id, states or (), task)
-        page = task_runs.page(session, run_id, pages.size(limit), after, tuple(states or ()), task)
+        criteria = task_runs.TaskFilter(tuple(states or ()), task, map_index)
+        page = task_runs.listed(session, run_id, pages.size(limit), criteria, after, offset, sort)
         return Page(items=[views.task_run(row) for row in page.rows], next=page.next)
+
+
+@get("/{run_id:uuid}/task-groups", opt={"permission": Permission.READ, "items": TaskGroupView}, sync_to_thread=True)
+def groups(database: Database, run_id: UUID, limit: int | None = None, after: str | None = None) -> Page:
+    """List the run's tasks by slug. A mapped task is one item, with the number of its children in each state and the first of each."""
+    with database.read() as session:
+        _require(session, run_id)
+        page = task_groups.page(session, run_id, pages.size(limit), after)
+        return Page(items=[views.task_group(group) for group in page.groups], next=page.next)
 
 
 @get("/{run_id:uuid}/logs", opt={"permission": Permission.READ, "items": LogView}, sync_to_thread=True)
@@ -256,5 +271,17 @@ def _verb_route(verb: Verb) -> HTTPRouteHandler:
 _VERBS = [_verb_route(verb) for verb in VERBS.values()]
 router = Router(
     f"{PREFIX}/flow-runs",
-    route_handlers=[create, *_VERBS, index, run_csv.table, show, how_it_goes_on, history, tasks, log_page, download],
+    route_handlers=[
+        create,
+        *_VERBS,
+        index,
+        run_csv.table,
+        show,
+        how_it_goes_on,
+        history,
+        tasks,
+        groups,
+        log_page,
+        download,
+    ],
 )

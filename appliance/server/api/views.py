@@ -18,18 +18,19 @@ from appliance.protocol.flows import FlowDefaults
 from appliance.protocol.logs import FoundLine, Level, LogView, Stream, stream_of
 from appliance.protocol.message import Answer
 from appliance.protocol.schedules import FieldEdit
-from appliance.protocol.states import StateView
-from appliance.protocol.task_runs import TaskRunView
+from appliance.protocol.states import TERMINAL, StateView
+from appliance.protocol.task_runs import TaskGroupStateView, TaskGroupView, TaskRunView
 from appliance.protocol.tokens import TokenView
 from appliance.protocol.users import SessionView, UserView
 from appliance.server.db.reads import attempt_usage as read_usage
 from appliance.server.db.reads import flow_runs as read_flow_runs
 from appliance.server.db.reads import flows, waiting
+from appliance.server.db.reads.task_groups import TaskGroup
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.rows.flow_runs import FlowRunRow, NewFlowRun
 from appliance.server.db.rows.logs import FoundRow, LogRow
 from appliance.server.db.rows.states import StateRow
-from appliance.server.db.rows.task_runs import TaskRunRow
+from appliance.server.db.rows.task_runs import TaskGroupRow, TaskRunRow
 from appliance.server.db.rows.tokens import TokenRow
 from appliance.server.db.rows.users import SessionRow, UserRow
 from appliance.server.domain import run_configs
@@ -204,6 +205,32 @@ def task_run(row: TaskRunRow) -> TaskRunView:
         version=row.version,
         start_time=row.start_time,
         end_time=row.end_time,
+    )
+
+
+def task_group(group: TaskGroup) -> TaskGroupView:
+    rows = group.states or tuple(filter(None, [group.own]))
+    starts = [row.first_start for row in rows if row.first_start is not None]
+    ends = [row.last_end for row in rows if row.last_end is not None and row.state_type in TERMINAL]
+    return TaskGroupView(
+        task_slug=group.task_slug,
+        mapped=bool(group.states),
+        count=sum(row.number for row in rows),
+        states=[_group_state(row) for row in rows],
+        start_time=min(starts, default=None),
+        end_time=max(ends, default=None),
+    )
+
+
+def _group_state(row: TaskGroupRow) -> TaskGroupStateView:
+    return TaskGroupStateView(
+        state=row.state_name,
+        state_type=row.state_type,
+        count=row.number,
+        first_map_index=row.map_index,
+        first_message=row.state_message,
+        start_time=row.first_start,
+        end_time=row.last_end if row.state_type in TERMINAL else None,
     )
 
 

@@ -29,6 +29,7 @@ from appliance.server.db.reads import (
     run_histograms,
     settings,
     size,
+    task_groups,
     task_runs,
     waiting_runs,
 )
@@ -44,6 +45,7 @@ from appliance.server.graphql.jobs import JobQueries
 from appliance.server.graphql.kept import KeptQueries
 from appliance.server.graphql.known_failures import KnownFailureQueries
 from appliance.server.graphql.life_cycle import LifeCycleQueries
+from appliance.server.graphql.loaders import Batch
 from appliance.server.graphql.saved_views import SavedViewQueries
 from appliance.server.graphql.scalars import BigInt
 from appliance.server.graphql.schedules import ScheduleQueries
@@ -64,12 +66,13 @@ from appliance.server.graphql.types.inputs import (
     LogFilter,
     LogSearchFilter,
     TaskRunFilter,
+    TaskRunSort,
 )
 from appliance.server.graphql.types.logs import LogPage, LogSearchPage
 from appliance.server.graphql.types.projects import Project
 from appliance.server.graphql.types.rollups import RunRollup, run_rollup
 from appliance.server.graphql.types.system import Me, Server
-from appliance.server.graphql.types.task_runs import TaskRunPage
+from appliance.server.graphql.types.task_runs import TaskGroupPage, TaskRunPage
 
 
 @strawberry.type
@@ -199,13 +202,27 @@ class Query(
         filter: TaskRunFilter | None = None,
         first: int | None = None,
         after: str | None = None,
+        offset: int | None = None,
+        sort: TaskRunSort = TaskRunSort.INDEX,
     ) -> TaskRunPage:
-        filter = filter or TaskRunFilter()
+        session, filter = info.context.session(), filter or TaskRunFilter()
         states = (*state_types(filter.state_types), *(filter.state_names or ()))
-        run_filter_names.check_tasks(info.context.session(), flow_run_id, states, filter.task_slug)
-        page = task_runs.page(info.context.session(), flow_run_id, pages.size(first), after, states, filter.task_slug)
+        run_filter_names.check_tasks(session, flow_run_id, states, filter.task_slug)
+        criteria = task_runs.TaskFilter(states, filter.task_slug, filter.map_index, bool(filter.children))
+        page = task_runs.listed(session, flow_run_id, pages.size(first), criteria, after, offset, sort.value)
         info.context.loaders.history.want({row.id for row in page.rows})
         return TaskRunPage(items=[task_types.task_run(row) for row in page.rows], next=page.next)
+
+    @root_field(Permission.READ)
+    def task_groups(
+        self, info: Info, flow_run_id: UUID, first: int | None = None, after: str | None = None
+    ) -> TaskGroupPage:
+        session, now = info.context.session(), info.context.now
+        page = task_groups.page(session, flow_run_id, pages.size(first), after)
+        info.context.loaders.history.want({group.own.id for group in page.groups if group.own is not None})
+        busy: Batch[str, list[int]] = Batch(lambda slugs: task_groups.busy(session, flow_run_id, slugs, now))
+        busy.want({group.task_slug for group in page.groups if group.states})
+        return TaskGroupPage(items=[task_types.task_group(group, busy) for group in page.groups], next=page.next)
 
     @root_field(Permission.READ)
     def logs(

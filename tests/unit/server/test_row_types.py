@@ -146,6 +146,7 @@ LABELLED = {
     "BundleFlow",
     "KeptResultRow",
     "KnownFailureRow",
+    "TaskGroupRow",
 }
 """Rows whose names are labels or parameters of their statements."""
 NARROWED = {"TimedTaskRun", "RunningRun", "Enrolment"}

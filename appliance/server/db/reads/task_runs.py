@@ -8,7 +8,20 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import FromClause, Select, and_, bindparam, func, literal_column, null, or_, select, text, union_all
+from sqlalchemy import (
+    FromClause,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    null,
+    or_,
+    select,
+    text,
+    union_all,
+)
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import StateType
@@ -29,12 +42,25 @@ from appliance.server.db.rows.task_runs import (
 )
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import hex_encode
+from appliance.server.errors import Invalid
 
 _task = metadata.tables["task_run"]
 _state = metadata.tables["task_run_state"]
 _failed_on_its_own = and_(
     _task.c.state_type == "FAILED", _task.c.state_name != "TriggerFailed", _task.c.state_name != "Crashed"
 )
+_BADNESS = case(
+    (and_(_task.c.state_type == "FAILED", _task.c.state_name != "TriggerFailed"), 0),
+    (_task.c.state_name.in_(("Retrying", "AwaitingRetry")), 1),
+    (_task.c.state_type == "RUNNING", 2),
+    (_task.c.state_type == "PAUSED", 3),
+    (_task.c.state_type.in_(("SCHEDULED", "PENDING")), 4),
+    (_task.c.state_type == "FAILED", 5),
+    (and_(_task.c.state_type == "SUCCESS", _task.c.state_name != "Skipped"), 7),
+    else_=6,
+)
+"""What a person looks at first: failures, what is under way, what waits, what did not run, and at last what went well."""
+MOST_SKIPPED = 1_000_000
 _BOTH: tuple[Any, ...] = (func.count(), func.count().filter(_task.c.map_index < 0))
 _NUMBERS: tuple[Any, ...] = (
     *_BOTH,
@@ -101,25 +127,52 @@ class Recorded:
     not_run: int = 0
 
 
-def page(
+@dataclass(frozen=True)
+class TaskFilter:
+    """Which task runs of a run are listed. `states` are types or names; `children` leaves out what isn't a child of a mapped task."""
+
+    states: tuple[str, ...] = ()
+    task_slug: str | None = None
+    map_index: int | None = None
+    children: bool = False
+
+    def chosen(self, flow_run_id: UUID) -> Select[Any]:
+        query = select(_task).where(_task.c.flow_run_id == flow_run_id)
+        if self.states:
+            query = query.where(or_(_task.c.state_type.in_(self.states), _task.c.state_name.in_(self.states)))
+        if self.task_slug is not None:
+            query = query.where(_task.c.task_slug == self.task_slug)
+        if self.map_index is not None:
+            query = query.where(_task.c.map_index == self.map_index)
+        return query.where(_task.c.map_index >= 0) if self.children else query
+
+
+def listed(
     session: Session,
     flow_run_id: UUID,
     limit: int,
+    criteria: TaskFilter,
     after: str | None,
-    states: tuple[str, ...] = (),
-    task_slug: str | None = None,
+    offset: int | None,
+    sort: str,
 ) -> RowPage[TaskRunRow]:
-    """A run's task runs, in the order of the unique key: by task, then by map index. `states` are types or names."""
-    query = select(_task).where(_task.c.flow_run_id == flow_run_id)
-    if states:
-        query = query.where(or_(_task.c.state_type.in_(states), _task.c.state_name.in_(states)))
-    if task_slug is not None:
-        query = query.where(_task.c.task_slug == task_slug)
+    """A run's task runs: after a cursor, in the order of the unique key, which is by task, then by map index; or from a place in one of the
+    TASK_RUN_SORTS on. Raises Invalid."""
+    if after is not None and (offset is not None or sort != "index"):
+        raise Invalid("A cursor continues a list by index; use an offset for other lists, and none with a cursor.")
+    if not 0 <= (offset or 0) <= MOST_SKIPPED:
+        raise Invalid(f"An offset is between 0 and {MOST_SKIPPED:,}, not {offset}.")
+    query = criteria.chosen(flow_run_id)
     if after is not None:
         index, slug = _key(after)
         query = query.where(or_(_task.c.task_slug > slug, and_(_task.c.task_slug == slug, _task.c.map_index > index)))
-    query = query.order_by(_task.c.task_slug, _task.c.map_index)
-    return read(session, query, limit, lambda row: (row.map_index, row.task_slug))
+    order = (_BADNESS,) if sort == "worst_first" else ()
+    query = query.order_by(*order, _task.c.task_slug, _task.c.map_index)
+    if offset:
+        query = query.offset(offset)
+    if order:
+        return RowPage(readable.rows(session, query, limit))
+    return read(session, query, limit, _key_of)
 
 
 def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Recorded]:
@@ -168,6 +221,10 @@ def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, li
     for row in cast(Iterable[TaskStateRow], _HISTORIES.every(session, task_run_ids)):
         states[row.task_run_id].append(row)
     return states
+
+
+def _key_of(row: TaskRunRow) -> tuple[int, str]:
+    return row.map_index, row.task_slug
 
 
 def _key(cursor: str) -> tuple[int, str]:

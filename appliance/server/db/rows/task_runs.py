@@ -46,6 +46,14 @@ class TaskRunRow(RowType):
     created: datetime
 
 
+class TaskGroupRow(TaskRunRow):
+    """The first of a task's runs that are in one state, and what is known of all of them: its children, or the task itself."""
+
+    number: int
+    first_start: datetime | None
+    last_end: datetime | None
+
+
 class TaskSpanRow(RowType):
     """When a task run was under way, and how it ended."""
 

@@ -67,6 +67,14 @@ class TaskRunFilter:
     state_types: list[str] | None = None
     state_names: list[str] | None = None
     task_slug: str | None = None
+    map_index: int | None = None
+    children: bool | None = strawberry.field(default=False, description="Only children of mapped tasks.")
+
+
+@strawberry.enum(description="WORST_FIRST: failures, what is under way, what waits, what did not run, what went well.")
+class TaskRunSort(Enum):
+    INDEX = "index"
+    WORST_FIRST = "worst_first"
 
 
 @strawberry.input

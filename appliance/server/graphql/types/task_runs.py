@@ -8,8 +8,11 @@ from uuid import UUID
 
 import strawberry
 
-from appliance.server.db.rows.task_runs import TaskRunRow, TaskStateRow
+from appliance.server.db.reads.task_groups import TaskGroup as StoredGroup
+from appliance.server.db.rows.task_runs import TaskGroupRow, TaskRunRow, TaskStateRow
 from appliance.server.graphql.context import Info
+from appliance.server.graphql.fields import described
+from appliance.server.graphql.loaders import Batch
 from appliance.server.graphql.types.flow_runs import State, state
 
 
@@ -43,6 +46,56 @@ class TaskRun:
 class TaskRunPage:
     items: list[TaskRun]
     next: str | None
+
+
+@strawberry.type(description="The children of a mapped task that are in one state.")
+class TaskGroupState:
+    type: str
+    name: str
+    count: int
+    first_start: datetime | None
+    last_end: datetime | None = strawberry.field(description="The latest end of those that have ended.")
+    first: TaskRun = strawberry.field(description="The one with the lowest map index.")
+
+
+@strawberry.type(description="One task of a flow run, with its children as numbers.")
+class TaskGroup:
+    busy_of: strawberry.Private[Batch[str, list[int]]]
+    task_slug: str
+    own: TaskRun | None = strawberry.field(description="Its task run; null if only children are known yet.")
+    states: list[TaskGroupState] = strawberry.field(description="Of its children, those with the lowest index first.")
+
+    @described(
+        "How many children were under way, in 48 equal parts of the time from their first start to their last end."
+    )
+    def busy(self) -> list[int]:
+        return self.busy_of.load(self.task_slug) or []
+
+
+@strawberry.type
+class TaskGroupPage:
+    items: list[TaskGroup]
+    next: str | None
+
+
+def task_group(group: StoredGroup, busy: Batch[str, list[int]]) -> TaskGroup:
+    return TaskGroup(
+        busy_of=busy,
+        task_slug=group.task_slug,
+        own=None if group.own is None else task_run(group.own),
+        states=[_group_state(row) for row in group.states],
+    )
+
+
+def _group_state(row: TaskGroupRow) -> TaskGroupState:
+    return TaskGroupState(
+        type=row.state_type,
+        name=row.state_name,
+        count=row.number,
+        first_start=row.first_start,
+        last_end=row.last_end,
+        first=task_run(row),
+    )
 
 
 def task_run(row: TaskRunRow) -> TaskRun:
