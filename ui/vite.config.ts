@@ -10,14 +10,14 @@ function chunkOf(id: string): string | undefined {
   if (/node_modules\/(react|react-dom|scheduler)\//.test(id)) return "react";
   if (/node_modules\/|src\/(ui|api)\/.+\.(tsx?|css)$/.test(id)) return "parts";
   if (
-    /src\/lib\/(base|json|keys|states|waiting|why|bulk|jobs|run-filter|run-query|run-columns|counted|time|selection)\.ts$/.test(
+    /src\/lib\/(base|json|keys|states|waiting|why|bulk|jobs|run-filter|run-query|run-columns|counted|time|selection|task-selection|usage|form-model|log-model|palette)\.ts$/.test(
       id,
     )
   )
     return "parts";
-  if (/src\/features\/(bulk|live|runs|session|shell|system)\/.+\.css$/.test(id)) return "parts";
+  if (/src\/features\/(bulk|known-failures|live|runs|session|shell|system)\/.+\.css$/.test(id)) return "parts";
   if (
-    /src\/features\/(bulk\/bulk-dialog|runs\/(marked-state-field|runs-table|run-cells|stop-dialog|use-run-list|use-stop-action|wait-sentence))\.tsx?$/.test(
+    /src\/features\/(bulk\/bulk-dialog|known-failures\/(unmark-button|use-known-change)|palette\/recent|runs\/(marked-state-field|runs-table|run-cells|stop-dialog|use-run-list|use-stop-action|wait-sentence))\.tsx?$/.test(
       id,
     )
   )

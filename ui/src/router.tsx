@@ -9,7 +9,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { agentMatchQuery, agentQuery, agentsQuery } from "./api/agents";
-import { runQuery, runsQuery } from "./api/flow-runs";
+import { runsQuery } from "./api/flow-runs";
 import { flowHistoryQuery, flowQuery, flowsQuery, flowTasksQuery } from "./api/flows";
 import { homeQuery } from "./api/home";
 import { jobQuery, jobsQuery } from "./api/jobs";
@@ -22,7 +22,7 @@ import { tokensQuery, usersQuery } from "./api/people";
 import { savedViewsQuery } from "./api/saved-views";
 import { secretsQuery } from "./api/secrets";
 import { currentSession } from "./api/session";
-import { taskRunsQuery } from "./api/task-runs";
+import { prefetchRunPage } from "./api/task-runs";
 import { parseRunSearch } from "./features/run/search";
 import { Shell } from "./features/shell/shell";
 import { type MatchSearch, parseMatchSearch, viewOf } from "./lib/agent-match";
@@ -122,8 +122,7 @@ const run = createRoute({
   path: "/runs/$runId",
   validateSearch: parseRunSearch,
   loader: ({ context, params }) => {
-    void context.queries.prefetchQuery(runQuery(params.runId));
-    void context.queries.prefetchInfiniteQuery(taskRunsQuery(params.runId));
+    prefetchRunPage(context.queries, params.runId);
   },
   component: lazyRouteComponent(() => import("./pages/run"), "RunPage"),
 });

@@ -17,6 +17,8 @@ export const flowRunKeys = {
 export const taskRunKeys = {
   all: ["task-runs"] as const,
   ofRun: (flowRunId: string) => [...taskRunKeys.all, flowRunId] as const,
+  groups: (flowRunId: string) => [...taskRunKeys.ofRun(flowRunId), "groups"] as const,
+  some: (flowRunId: string, view: object) => [...taskRunKeys.ofRun(flowRunId), view] as const,
 };
 
 /** Events do not refresh the history and the tasks, which look at many runs. */

@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
+import { groupsOf } from "../test/builders";
 import { familyCounts } from "./family-counts";
-import type { TaskRun } from "./timeline";
+import type { TaskRun } from "./task-groups";
 
 const AT = "2026-11-22T06:00:00Z";
 const run = (taskSlug: string, mapIndex: number, type: string): TaskRun => ({
@@ -24,8 +25,8 @@ it("counts a mapped task by its children, and names the families in one order", 
     run("extract", 1, "FAILED"),
     run("extract", 2, "SUCCESS"),
   ];
-  const counts = familyCounts(tasks).map(({ family, count }) => [family, count]);
+  const counts = familyCounts(groupsOf(tasks)).map(({ family, count }) => [family, count]);
   expect(Object.fromEntries(counts)).toEqual({ success: 3, failed: 1 });
-  expect(familyCounts([...tasks].reverse()).map(({ family, count }) => [family, count])).toEqual(counts);
+  expect(familyCounts(groupsOf(tasks).reverse()).map(({ family, count }) => [family, count])).toEqual(counts);
   expect(familyCounts([])).toEqual([]);
 });

@@ -1,18 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { groupsOf, timelineRows } from "../test/builders";
 import { type Random, repeat } from "../test/random";
 import { FAMILIES, lookOf } from "./states";
-import {
-  domainOf,
-  layoutRows,
-  mappedSlugs,
-  ofFamily,
-  parseSelection,
-  place,
-  selectionOf,
-  type TaskRun,
-  ticksOf,
-  withoutPlumbing,
-} from "./timeline";
+import { childrenOf, ofFamily, type TaskGroup, type TaskRun, withoutPlumbing } from "./task-groups";
+import { parseSelection, selectionOf } from "./task-selection";
+import { domainOf, place, ticksOf } from "./timeline";
 
 const EPOCH = Date.UTC(2026, 10, 22, 6);
 const NOW = EPOCH + 600_000;
@@ -69,7 +61,7 @@ function taskRuns(random: Random): TaskRun[] {
 describe("rows", () => {
   it("show each task once, in the flow's order, whatever order the runs come in", () => {
     repeat(40, (random) => {
-      const rows = layoutRows(taskRuns(random), SLUGS, new Set(), NOW);
+      const rows = timelineRows(taskRuns(random), SLUGS, new Set(), NOW);
       expect(rows.map((row) => row.label)).toEqual(SLUGS);
     });
   });
@@ -77,7 +69,7 @@ describe("rows", () => {
   it("count every child in exactly one family", () => {
     repeat(40, (random) => {
       const runs = taskRuns(random);
-      for (const row of layoutRows(runs, SLUGS, new Set(), NOW)) {
+      for (const row of timelineRows(runs, SLUGS, new Set(), NOW)) {
         const children = runs.filter((run) => run.taskSlug === row.label && run.mapIndex >= 0);
         expect(row.children).toBe(children.length);
         expect(Object.values(row.counts).reduce((sum, count) => sum + count, 0)).toBe(children.length);
@@ -85,25 +77,18 @@ describe("rows", () => {
     });
   });
 
-  it("unfolded, show each task run once, children under their task and the worst first", () => {
+  it("unfolded, show each task run once, children under their task", () => {
     repeat(40, (random) => {
       const runs = taskRuns(random);
-      const rows = layoutRows(runs, SLUGS, new Set(SLUGS), NOW);
-      const mapped = mappedSlugs(runs);
+      const rows = timelineRows(runs, SLUGS, new Set(SLUGS), NOW);
       expect(rows).toHaveLength(runs.length);
       expect(new Set(rows.map((row) => row.key)).size).toBe(rows.length);
-      for (const [index, row] of rows.entries()) {
-        if (row.depth === 0) continue;
-        expect(mapped.has(parseSelection(row.label)?.taskSlug ?? "")).toBe(true);
-        const before = rows[index - 1];
-        if (before?.depth === 1 && before.family !== "failed") expect(row.family).not.toBe("failed");
-      }
     });
   });
 
   it("draw segments in order, without overlap, none backwards", () => {
     repeat(40, (random) => {
-      for (const row of layoutRows(taskRuns(random), SLUGS, new Set(SLUGS), NOW)) {
+      for (const row of timelineRows(taskRuns(random), SLUGS, new Set(SLUGS), NOW)) {
         for (const [index, segment] of row.segments.entries()) {
           expect(segment.end).toBeGreaterThanOrEqual(segment.start);
           expect(segment.start).toBeGreaterThanOrEqual(row.segments[index - 1]?.end ?? 0);
@@ -114,7 +99,7 @@ describe("rows", () => {
 
   it("leave open only what has not ended, and only at its end", () => {
     repeat(40, (random) => {
-      for (const row of layoutRows(taskRuns(random), SLUGS, new Set(SLUGS), NOW)) {
+      for (const row of timelineRows(taskRuns(random), SLUGS, new Set(SLUGS), NOW)) {
         const open = row.segments.filter((segment) => segment.open);
         expect(open.length).toBeLessThanOrEqual(1);
         if (open[0]) expect(open[0]).toBe(row.segments.at(-1));
@@ -129,8 +114,8 @@ describe("rows", () => {
   it("lie within the axis; a wait before the first start of all may be cut", () => {
     repeat(40, (random) => {
       const runs = taskRuns(random);
-      const [start, end] = domainOf(null, null, runs, NOW);
-      for (const row of layoutRows(runs, SLUGS, new Set(SLUGS), NOW)) {
+      const [start, end] = domainOf(iso(EPOCH), null, groupsOf(runs), NOW);
+      for (const row of timelineRows(runs, SLUGS, new Set(SLUGS), NOW)) {
         for (const segment of row.segments.filter((one) => one.kind === "attempt")) {
           expect(segment.start).toBeGreaterThanOrEqual(start);
           expect(segment.end).toBeLessThanOrEqual(end);
@@ -141,7 +126,7 @@ describe("rows", () => {
 
   it("draw density between 0 and 1, with a busiest moment", () => {
     repeat(40, (random) => {
-      for (const row of layoutRows(taskRuns(random), SLUGS, new Set(), NOW)) {
+      for (const row of timelineRows(taskRuns(random), SLUGS, new Set(), NOW)) {
         if (row.density.length === 0) continue;
         expect(Math.max(...row.density)).toBe(1);
         expect(Math.min(...row.density)).toBeGreaterThanOrEqual(0);
@@ -152,7 +137,7 @@ describe("rows", () => {
   it("put tasks that the flow doesn't name last, by name", () => {
     repeat(50, (random) => {
       const runs = taskRuns(random);
-      const rows = layoutRows(runs, ["report"], new Set(), NOW);
+      const rows = timelineRows(runs, ["report"], new Set(), NOW);
       expect(rows.map((row) => row.label)).toEqual(["report", "extract", "load", "transform"]);
     });
   });
@@ -161,34 +146,14 @@ describe("rows", () => {
 describe("the tasks of one state", () => {
   it("are each in exactly one family", () => {
     repeat(40, (random) => {
-      const runs = taskRuns(random);
-      const mapped = mappedSlugs(runs);
-      const isLeaf = (run: TaskRun) => run.mapIndex >= 0 || !mapped.has(run.taskSlug);
-      const leaves = FAMILIES.flatMap((family) =>
-        ofFamily(runs, family)
-          .filter(isLeaf)
-          .map((run) => run.id),
-      );
-      expect(leaves.sort()).toEqual(
-        runs
-          .filter(isLeaf)
-          .map((run) => run.id)
-          .sort(),
-      );
+      const groups = groupsOf(taskRuns(random));
+      const sum = (some: readonly TaskGroup[]) =>
+        some.reduce((all, group) => all + (group.states.length > 0 ? childrenOf(group) : 1), 0);
+      expect(FAMILIES.reduce((all, family) => all + sum(ofFamily(groups, family)), 0)).toBe(sum(groups));
       for (const family of FAMILIES)
-        for (const run of ofFamily(runs, family).filter(isLeaf)) expect(lookOf(run.state).family).toBe(family);
-    });
-  });
-
-  it("never show a mapped task without a child", () => {
-    repeat(40, (random) => {
-      const runs = taskRuns(random);
-      const mapped = mappedSlugs(runs);
-      for (const family of FAMILIES) {
-        const left = ofFamily(runs, family);
-        for (const run of left.filter((one) => mapped.has(one.taskSlug)))
-          expect(left.some((one) => one.taskSlug === run.taskSlug && one.mapIndex >= 0)).toBe(true);
-      }
+        for (const { own, states } of ofFamily(groups, family))
+          for (const state of states.length > 0 ? states : [(own as TaskRun).state])
+            expect(lookOf(state).family).toBe(family);
     });
   });
 });
@@ -261,17 +226,17 @@ describe("a selection in the address", () => {
 });
 
 describe("plumbing", () => {
-  it("leaves out only successes of tasks that the SDK made", () => {
+  it("leaves out only tasks that the SDK made and that did not fail", () => {
     repeat(40, (random) => {
-      const runs = taskRuns(random);
+      const groups = groupsOf(taskRuns(random));
       const generated = random.some(SLUGS);
       const left = withoutPlumbing(
-        runs,
+        groups,
         SLUGS.map((slug) => ({ slug, autoGenerated: generated.includes(slug) })),
       );
-      for (const run of runs) {
-        const isHidden = generated.includes(run.taskSlug) && run.state.type !== "FAILED";
-        expect(left.includes(run)).toBe(!isHidden);
+      for (const group of groups) {
+        const hasFailed = [group.own?.state, ...group.states].some((state) => state?.type === "FAILED");
+        expect(left.includes(group)).toBe(!generated.includes(group.taskSlug) || hasFailed);
       }
     });
   });

@@ -1,15 +1,18 @@
 import { describe, expect, it } from "vitest";
+import { groupsOf, timelineRows } from "../test/builders";
+import type { Family } from "./states";
 import {
-  domainOf,
-  layoutRows,
-  mappedSlugs,
+  blocksOf,
   ofFamily,
-  parseSelection,
-  place,
+  pagesOf,
+  placeOf,
+  rowsOf,
+  type TaskGroup,
   type TaskRun,
-  ticksOf,
   withoutPlumbing,
-} from "./timeline";
+} from "./task-groups";
+import { parseSelection } from "./task-selection";
+import { childRow, domainOf, place, rowOf, ticksOf } from "./timeline";
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 10, 22, 6, 0, seconds)).toISOString();
 const NOW = Date.parse(at(100));
@@ -55,19 +58,14 @@ describe("rows", () => {
   const order = ["orders", "extract", "load"];
 
   it("follow the flow and fold mapped tasks", () => {
-    const rows = layoutRows(tasks, order, new Set(), NOW);
+    const rows = timelineRows(tasks, order, new Set(), NOW);
     expect(rows.map((row) => row.label)).toEqual(["orders", "extract", "load"]);
     expect(rows[1]).toMatchObject({ children: 2, family: "failed", counts: { success: 1, failed: 1 } });
     expect(rows[1]?.density.length).toBeGreaterThan(0);
   });
 
-  it("unfold with the failed ones first", () => {
-    const rows = layoutRows(tasks, order, new Set(["extract"]), NOW);
-    expect(rows.map((row) => row.label)).toEqual(["orders", "extract", "extract[1]", "extract[0]", "load"]);
-  });
-
   it("show the wait and every attempt as its own piece", () => {
-    const rows = layoutRows(tasks, order, new Set(["extract"]), NOW);
+    const rows = timelineRows(tasks, order, new Set(["extract"]), NOW);
     const failed = rows.find((row) => row.label === "extract[1]");
     expect(failed?.segments.map((segment) => [segment.kind, segment.family])).toEqual([
       ["waiting", "waiting"],
@@ -77,7 +75,7 @@ describe("rows", () => {
   });
 
   it("a task that did not run is a mark, a waiting one nothing", () => {
-    const rows = layoutRows(
+    const rows = timelineRows(
       [run("a", -1, NOT_RUN, null, null), run("b", -1, ["PENDING", "Pending"], null, null)],
       [],
       new Set(),
@@ -88,13 +86,8 @@ describe("rows", () => {
   });
 
   it("a running one is open and reaches now", () => {
-    const [row] = layoutRows([run("a", -1, RUNNING, 10, null)], [], new Set(), NOW);
+    const [row] = timelineRows([run("a", -1, RUNNING, 10, null)], [], new Set(), NOW);
     expect(row?.segments.at(-1)).toMatchObject({ open: true, end: NOW });
-  });
-
-  it("holds ten thousand children", () => {
-    const many = Array.from({ length: 10_000 }, (_, index) => run("m", index, OK, index % 50, (index % 50) + 1));
-    expect(layoutRows(many, ["m"], new Set(["m"]), NOW)).toHaveLength(10_001);
   });
 });
 
@@ -132,7 +125,7 @@ describe("plumbing", () => {
 
   it("is left out unless it failed", () => {
     const runs = [run("List-1", -1, OK, 1, 1), run("Constant-1", -1, BAD, 1, 1), run("load", -1, OK, 1, 2)];
-    expect(withoutPlumbing(runs, defs).map((one) => one.taskSlug)).toEqual(["Constant-1", "load"]);
+    expect(withoutPlumbing(groupsOf(runs), defs).map((one) => one.taskSlug)).toEqual(["Constant-1", "load"]);
   });
 });
 
@@ -144,33 +137,86 @@ const mixed = [
   run("transform", 0, OK, 1, 5),
   run("load", -1, NOT_RUN, 1, 5),
 ];
-const ids = (runs: readonly TaskRun[]) => runs.map((one) => one.id).sort();
+const left = (family: Family | null) =>
+  ofFamily(groupsOf(mixed), family).map(({ taskSlug, states }) => [taskSlug, ...states.map(({ name }) => name)]);
 
 describe("the tasks of one state", () => {
   it("are all of them when none is asked for", () => {
-    expect(ofFamily(mixed, null)).toBe(mixed);
+    const groups = groupsOf(mixed);
+    expect(ofFamily(groups, null)).toBe(groups);
   });
 
   it("keep a mapped task that has children left, and drop one that hasn't", () => {
-    expect(ids(ofFamily(mixed, "failed"))).toEqual(["extract--1", "extract-1"]);
-    expect(ids(ofFamily(mixed, "success"))).toEqual(["extract--1", "extract-0", "transform--1", "transform-0"]);
+    expect(left("failed")).toEqual([["extract", "Failed"]]);
+    expect(left("success")).toEqual([
+      ["extract", "Success"],
+      ["transform", "Success"],
+    ]);
   });
 
   it("tell what did not run from what failed", () => {
-    expect(ids(ofFamily(mixed, "upstream"))).toEqual(["load--1"]);
-    expect(ofFamily(mixed, "running")).toEqual([]);
+    expect(left("upstream")).toEqual([["load"]]);
+    expect(left("running")).toEqual([]);
   });
 
   it("make rows whose counts are those of the children that are left", () => {
-    const [row] = layoutRows(ofFamily(mixed, "failed"), [], new Set(), Date.parse(at(9)));
-    expect(row).toMatchObject({ label: "extract", children: 1, counts: { failed: 1 } });
+    const [group] = ofFamily(groupsOf(mixed), "failed");
+    expect(rowOf(group as TaskGroup, false, Date.parse(at(9)))).toMatchObject({
+      label: "extract",
+      children: 1,
+      counts: { failed: 1 },
+    });
   });
 });
 
-it("knows which tasks are mapped", () => {
-  expect([...mappedSlugs(mixed)]).toEqual(["extract", "transform"]);
+describe("the places of rows", () => {
+  const groups = groupsOf([
+    run("a", -1, OK, 1, 2),
+    run("b", -1, OK, 1, 2),
+    ...Array.from({ length: 10_000 }, (_, index) => run("b", index, OK, 1, 2)),
+    run("c", 0, BAD, 1, 2),
+    run("d", -1, OK, 1, 2),
+  ]);
+  const blocks = blocksOf(
+    groups,
+    () => true,
+    ({ taskSlug }) => taskSlug !== "c",
+  );
+  const placed = (row: number) => {
+    const { block, child } = placeOf(blocks, row);
+    return [block.group.taskSlug, child];
+  };
+
+  it("are known without the rows before them", () => {
+    expect(rowsOf(blocks)).toBe(10_004);
+    expect([0, 1, 2, 10_001, 10_002, 10_003].map(placed)).toEqual([
+      ["a", null],
+      ["b", null],
+      ["b", 0],
+      ["b", 9_999],
+      ["c", null],
+      ["d", null],
+    ]);
+  });
+
+  it("need only the pages of children that are in sight", () => {
+    const pages = (first: number, last: number) =>
+      pagesOf(blocks, first, last, 100).map(({ group, page }) => [group.taskSlug, page]);
+    expect(pages(0, 2)).toEqual([]);
+    expect(pages(0, 3)).toEqual([["b", 0]]);
+    expect(pages(150, 230)).toEqual([
+      ["b", 1],
+      ["b", 2],
+    ]);
+    expect(pages(9_990, 10_004)).toEqual([["b", 99]]);
+  });
+
+  it("of no tasks are none", () => {
+    expect(rowsOf([])).toBe(0);
+    expect(pagesOf([], 0, 0, 100)).toEqual([]);
+  });
 });
 
-it("gives an instant a place but no width; the smallest bar is the drawing's to make", () => {
-  expect(place(50, 50, [0, 100])).toEqual({ left: 50, width: 0 });
+it("a child that has not arrived holds its place", () => {
+  expect(childRow("load", 7, undefined, NOW)).toMatchObject({ label: "load[…]", depth: 1, run: null, selection: "" });
 });

@@ -8,7 +8,8 @@ import type { Limit } from "../api/limits";
 import type { BrowserSession, Token, User } from "../api/people";
 import type { Secret } from "../api/secrets";
 import type { Parameter } from "../lib/form-model";
-import type { TaskRun } from "../lib/timeline";
+import { type GroupState, inOrder, type TaskGroup, type TaskRun } from "../lib/task-groups";
+import { childRow, type Row, rowOf } from "../lib/timeline";
 
 const AT = "2026-11-22T06:00:00Z";
 
@@ -125,6 +126,48 @@ export function taskRun(taskSlug: string, more: Partial<TaskRun> = {}): TaskRun 
     created: AT,
     attempts: [],
     ...more,
+  };
+}
+
+/** Task runs as the server groups them. */
+export function groupsOf(runs: readonly TaskRun[]): TaskGroup[] {
+  const slugs = [...new Set(runs.map((run) => run.taskSlug))].sort();
+  return slugs.map((taskSlug) => {
+    const children = runs.filter((run) => run.taskSlug === taskSlug && run.mapIndex >= 0);
+    const names = [...new Set(children.map((child) => child.state.name))];
+    return {
+      taskSlug,
+      own: runs.find((run) => run.taskSlug === taskSlug && run.mapIndex < 0) ?? null,
+      states: names.map((name) => stateOf(children.filter((child) => child.state.name === name))),
+      busy: children.length > 1 ? Array.from({ length: 48 }, (_, part) => 1 + (part % children.length)) : [],
+    };
+  });
+}
+
+/** The rows of a timeline, children in the order in which they are given. */
+export function timelineRows(
+  runs: readonly TaskRun[],
+  order: readonly string[],
+  expanded: ReadonlySet<string>,
+  now: number,
+): Row[] {
+  return inOrder(groupsOf(runs), order).flatMap((group) => {
+    const isOpen = expanded.has(group.taskSlug);
+    const children = isOpen ? runs.filter((run) => run.taskSlug === group.taskSlug && run.mapIndex >= 0) : [];
+    return [rowOf(group, isOpen, now), ...children.map((run, at) => childRow(group.taskSlug, at, run, now))];
+  });
+}
+
+function stateOf(children: readonly TaskRun[]): GroupState {
+  const { type, name } = (children[0] as TaskRun).state;
+  const started = children.filter((child) => child.startTime !== null);
+  const ends = started.map((child) => child.endTime ?? child.state.at);
+  return {
+    type,
+    name,
+    count: children.length,
+    firstStart: started.map((child) => child.startTime).sort()[0] ?? null,
+    lastEnd: ends.sort().at(-1) ?? null,
   };
 }
 

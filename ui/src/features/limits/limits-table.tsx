@@ -3,7 +3,7 @@ import { useEffect, useState } from "react";
 import { Button } from "react-aria-components";
 import type { Holder, Limit } from "../../api/limits";
 import { blocksOf, kindWord, readSlots, usageInWords } from "../../lib/limits";
-import { selectionOf } from "../../lib/timeline";
+import { selectionOf } from "../../lib/task-selection";
 import { Instant } from "../../ui/instant";
 import { useSetLimit } from "./use-set-limit";
 import "./limits.css";

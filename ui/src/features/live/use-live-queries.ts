@@ -35,8 +35,8 @@ const COLLECT = 100;
 const SOON = 500;
 const RUN = 1_000;
 const TASKS = 2_000;
-/** The tasks of a wide run are many pages. */
-const EACH_PAGE = 300;
+/** The more tasks a run has, the longer the server counts them. */
+const EACH_TASK = 0.1;
 const PAGE = 3_000;
 const LIST = 5_000;
 const COUNTS = 10_000;
@@ -132,8 +132,7 @@ function refreshRun(client: QueryClient, paced: Paced, { id, kind, lines, run: r
   if (query && run && isSame) set(client, queryKey, query.state, { ...run, taskCounts: row.taskCounts });
   if (!isSame || kind !== "flow_run.progress") paced.again({ queryKey }, RUN);
   else if (lines) paced.again({ queryKey }, LIST);
-  const tasks = client.getQueryData<Partial<InfiniteData<unknown>>>(taskRunKeys.ofRun(id));
-  const every = QUIET.has(kind) ? Math.max(TASKS, (tasks?.pages?.length ?? 0) * EACH_PAGE) : RUN;
+  const every = QUIET.has(kind) ? Math.max(TASKS, (row?.taskCounts.total ?? 0) * EACH_TASK) : RUN;
   paced.again({ queryKey: taskRunKeys.ofRun(id) }, every);
 }
 

@@ -1,11 +1,13 @@
 /** The tasks of a paused run that wait for a person, with a button for each; "Resume" in the header approves all. */
 
-import { useMutation, useQueryClient } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Button } from "react-aria-components";
 import { approveTask, continuationOf, type Run } from "../../api/flow-runs";
+import { pausedTasksQuery } from "../../api/task-runs";
 import { isSurprising } from "../../lib/continuation";
 import { newKey } from "../../lib/keys";
-import { selectionOf, type TaskRun } from "../../lib/timeline";
+import type { TaskGroup, TaskRun } from "../../lib/task-groups";
+import { selectionOf } from "../../lib/task-selection";
 import { toast, toastError } from "../../ui/toasts";
 import { useMay, useWriting } from "../session/permissions";
 
@@ -13,12 +15,12 @@ const LISTED = 20;
 
 interface Props {
   run: Run;
-  tasks: readonly TaskRun[];
+  groups: readonly TaskGroup[];
   /** Shows which tasks would run again, if some do that had succeeded. */
   onAsk: (task: TaskRun) => void;
 }
 
-export function Approvals({ run, tasks, onAsk }: Props) {
+export function Approvals({ run, groups, onAsk }: Props) {
   const may = useMay();
   const writing = useWriting();
   const client = useQueryClient();
@@ -37,11 +39,13 @@ export function Approvals({ run, tasks, onAsk }: Props) {
     },
     onError: toastError,
   });
-  const paused = tasks.filter((task) => task.state.type === "PAUSED");
-  if (run.state.type !== "PAUSED" || paused.length === 0 || !may("runs:resume")) return null;
+  const number = pausedIn(groups);
+  const isAsked = run.state.type === "PAUSED" && number > 0 && may("runs:resume");
+  const { data: paused } = useQuery({ ...pausedTasksQuery(run.id, LISTED), enabled: isAsked });
+  if (!isAsked || !paused?.length) return null;
   return (
     <ul className="approvals" aria-label="Tasks that wait for a person">
-      {paused.slice(0, LISTED).map((task) => (
+      {paused.map((task) => (
         <li key={task.id}>
           <b className="mono">{selectionOf(task.taskSlug, task.mapIndex)}</b>
           <span className="muted clip">{task.state.message}</span>
@@ -55,7 +59,14 @@ export function Approvals({ run, tasks, onAsk }: Props) {
           </Button>
         </li>
       ))}
-      {paused.length > LISTED && <li className="muted">and {paused.length - LISTED} more</li>}
+      {number > paused.length && <li className="muted">and {number - paused.length} more</li>}
     </ul>
   );
+}
+
+function pausedIn(groups: readonly TaskGroup[]): number {
+  return groups.reduce((sum, { own, states }) => {
+    const children = states.reduce((all, { type, count }) => all + (type === "PAUSED" ? count : 0), 0);
+    return sum + children + (own?.state.type === "PAUSED" ? 1 : 0);
+  }, 0);
 }

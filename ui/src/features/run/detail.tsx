@@ -4,7 +4,8 @@ import { useMemo, useState } from "react";
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
 import { isAtRest, isTerminal, lookOf } from "../../lib/states";
-import { parseSelection, selectionOf, type TaskRun } from "../../lib/timeline";
+import type { TaskGroup } from "../../lib/task-groups";
+import { parseSelection } from "../../lib/task-selection";
 import { Elapsed } from "../../ui/instant";
 import { StatePill } from "../../ui/state-pill";
 import { LogViewer } from "../log/log-viewer";
@@ -14,6 +15,7 @@ import { MarkDialog } from "./mark-dialog";
 import { ParametersPanel, StateHistory } from "./run-panels";
 import type { RunSearch } from "./search";
 import { Tab } from "./tab";
+import { useTaskRun } from "./use-tasks";
 
 export interface LineRequest {
   id: number;
@@ -22,13 +24,13 @@ export interface LineRequest {
 
 interface Props {
   run: Run;
-  tasks: readonly TaskRun[];
+  groups: readonly TaskGroup[];
   search: RunSearch;
   go: (change: Partial<RunSearch>) => void;
   request: LineRequest | null;
 }
 
-export function Detail({ run, tasks, search, go, request }: Props) {
+export function Detail({ run, groups, search, go, request }: Props) {
   const task = useMemo(() => (search.task ? parseSelection(search.task) : null), [search.task]);
   return (
     <section className="card pane" aria-label="Details">
@@ -40,7 +42,7 @@ export function Detail({ run, tasks, search, go, request }: Props) {
         </nav>
       </div>
       {search.task && !search.pane && (
-        <SelectedTask run={run} tasks={tasks} selection={search.task} onClear={() => go({ task: undefined })} />
+        <SelectedTask run={run} groups={groups} selection={search.task} onClear={() => go({ task: undefined })} />
       )}
       {search.pane === "parameters" ? (
         <ParametersPanel run={run} />
@@ -73,16 +75,16 @@ function openAt(run: Run, task: string | undefined): Place {
 
 interface SelectedProps {
   run: Run;
-  tasks: readonly TaskRun[];
+  groups: readonly TaskGroup[];
   selection: string;
   onClear: () => void;
 }
 
-function SelectedTask({ run, tasks, selection, onClear }: SelectedProps) {
+function SelectedTask({ run, groups, selection, onClear }: SelectedProps) {
   const [isMarking, setMarking] = useState(false);
   const may = useMay()("runs:mark");
   const writing = useWriting();
-  const task = tasks.find((one) => selectionOf(one.taskSlug, one.mapIndex) === selection);
+  const task = useTaskRun(run.id, groups, selection);
   return (
     <div className="selected-task">
       <b className="mono">{selection}</b>

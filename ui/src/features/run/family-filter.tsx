@@ -3,17 +3,17 @@
 import { ToggleButton } from "react-aria-components";
 import { familyCounts } from "../../lib/family-counts";
 import type { Family } from "../../lib/states";
-import type { TaskRun } from "../../lib/timeline";
+import type { TaskGroup } from "../../lib/task-groups";
 import { StateIcon } from "../../ui/state-icon";
 
 interface Props {
-  tasks: readonly TaskRun[];
+  groups: readonly TaskGroup[];
   chosen: Family | null;
   onChoose: (family: Family | null) => void;
 }
 
-export function FamilyFilter({ tasks, chosen, onChoose }: Props) {
-  const counts = familyCounts(tasks);
+export function FamilyFilter({ groups, chosen, onChoose }: Props) {
+  const counts = familyCounts(groups);
   if (counts.length === 0) return null;
   return (
     <fieldset className="families">

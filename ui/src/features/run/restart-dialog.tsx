@@ -7,7 +7,7 @@ import { type Run, restartRun } from "../../api/flow-runs";
 import { read } from "../../lib/form-model";
 import type { Json } from "../../lib/json";
 import { keyPerContent } from "../../lib/keys";
-import { parseSelection } from "../../lib/timeline";
+import { parseSelection } from "../../lib/task-selection";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { SelectField } from "../../ui/select-field";
 import { toast } from "../../ui/toasts";

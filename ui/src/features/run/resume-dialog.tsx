@@ -4,7 +4,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { type Run, resumeRun } from "../../api/flow-runs";
 import { keyPerContent } from "../../lib/keys";
-import { selectionOf } from "../../lib/timeline";
+import { selectionOf } from "../../lib/task-selection";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
 import { toast } from "../../ui/toasts";
 import { ContinuationPreview, useContinuation } from "./continuation";

@@ -4,7 +4,7 @@ import { useNavigate, useSearch } from "@tanstack/react-router";
 import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import type { Run } from "../../api/flow-runs";
 import { canStop, isTerminal, lookOf, type NextStep } from "../../lib/states";
-import type { TaskRun } from "../../lib/timeline";
+import type { TaskRun } from "../../lib/task-groups";
 import { useShortcuts } from "../../ui/shortcuts";
 import { StopDialog } from "../runs/stop-dialog";
 import { Approvals } from "./approvals";
@@ -61,12 +61,12 @@ export function RunView({ run }: { run: Run }) {
         run={run}
         showInLog={showInLog}
         onAnywhere={() => setAsking("resume")}
-        approvals={<Approvals run={run} tasks={list.tasks} onAsk={setAsking} />}
+        approvals={<Approvals run={run} groups={list.groups} onAsk={setAsking} />}
       />
       <SuccessLine run={run} list={list} />
       <Split
         left={<Structure run={run} list={list} search={search} go={go} />}
-        right={<Detail run={run} tasks={list.tasks} search={search} go={go} request={request} />}
+        right={<Detail run={run} groups={list.groups} search={search} go={go} request={request} />}
       />
       <Suspense>
         {asking === "restart" && <RestartDialog run={run} onClose={() => setAsking(null)} />}

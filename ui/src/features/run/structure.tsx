@@ -1,10 +1,10 @@
 /** The left pane: the run's tasks over time or as a table, all of them or those in one state. */
 
-import { useState } from "react";
+import { useMemo, useState } from "react";
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
 import { type Family, isTerminal } from "../../lib/states";
-import { mappedSlugs, ofFamily } from "../../lib/timeline";
+import { ofFamily, sizeOf } from "../../lib/task-groups";
 import { Empty, Failure, Skeleton } from "../../ui/notice";
 import { Timeline } from "../timeline/timeline";
 import { FamilyFilter } from "./family-filter";
@@ -32,7 +32,7 @@ export function Structure({ run, list, search, go }: Props) {
           <Tab label="Table" isCurrent={search.view === "table"} onPress={() => go({ view: "table" })} />
         </nav>
         <span className="spring" />
-        <FamilyFilter tasks={list.tasks} chosen={family} onChoose={setFamily} />
+        <FamilyFilter groups={list.groups} chosen={family} onChoose={setFamily} />
       </div>
       <Body run={run} list={list} search={search} go={go} family={family} showAll={() => setFamily(null)} />
       <Extent run={run} list={list} />
@@ -42,12 +42,13 @@ export function Structure({ run, list, search, go }: Props) {
 
 function Body({ run, list, search, go, family, showAll }: Props & { family: Family | null; showAll: () => void }) {
   const { expanded, toggle } = useExpanded(run, list, family);
-  const visible = ofFamily(list.tasks, family);
+  const visible = useMemo(() => ofFamily(list.groups, family), [list.groups, family]);
+  const view = { flowRunId: run.id, family, groups: visible, order: list.order };
   const selected = search.task ?? "";
   const select = (selection: string) => go({ task: selection === search.task ? undefined : selection });
   if (list.isPending) return <Skeleton rows={10} label="the tasks" />;
   if (list.error) return <Failure error={list.error} retry={list.retry} what="The tasks" />;
-  if (list.tasks.length === 0)
+  if (list.groups.length === 0)
     return <Empty title={isTerminal(run.state.type) ? "No task ran." : "Tasks appear when the run starts."} />;
   if (visible.length === 0)
     return (
@@ -60,12 +61,10 @@ function Body({ run, list, search, go, family, showAll }: Props & { family: Fami
         }
       />
     );
-  if (search.view === "table")
-    return <TaskTable tasks={visible} order={list.order} selected={selected} onSelect={select} />;
+  if (search.view === "table") return <TaskTable {...view} selected={selected} onSelect={select} />;
   return (
     <Timeline
-      tasks={visible}
-      order={list.order}
+      {...view}
       startTime={run.startTime}
       endTime={run.endTime}
       selected={selected}
@@ -84,9 +83,13 @@ function useExpanded(run: Run, list: Tasks, family: Family | null) {
     slugs: NOBODY,
   });
   const foldedHere = folded.family === family ? folded.slugs : NOBODY;
+  const unfolded = useMemo(
+    () => new Set(list.groups.map(({ taskSlug }) => taskSlug).filter((slug) => !foldedHere.has(slug))),
+    [list.groups, foldedHere],
+  );
   if (!family) return { expanded: open, toggle: (slug: string) => setOpen((slugs) => toggled(slugs, slug)) };
   return {
-    expanded: new Set([...mappedSlugs(list.tasks)].filter((slug) => !foldedHere.has(slug))),
+    expanded: unfolded,
     toggle: (slug: string) => setFolded({ family, slugs: toggled(foldedHere, slug) }),
   };
 }
@@ -100,8 +103,9 @@ function toggled(slugs: ReadonlySet<string>, slug: string): ReadonlySet<string> 
 /** Says how much of a very wide run is loaded; nothing once all of it is. */
 function Extent({ run, list }: { run: Run; list: Tasks }) {
   if (!list.isCapped && !list.isLoadingMore) return null;
-  const loaded = list.tasks.length.toLocaleString("en");
-  const all = Math.max(run.taskCounts.total, list.tasks.length).toLocaleString("en");
+  const number = list.groups.reduce((sum, group) => sum + sizeOf(group), 0);
+  const loaded = number.toLocaleString("en");
+  const all = Math.max(run.taskCounts.total, number).toLocaleString("en");
   return (
     <div className="extent muted number" role="status">
       {list.isCapped ? `Showing the first ${loaded} of ${all} task runs.` : `Loading task runs: ${loaded} of ${all}.`}

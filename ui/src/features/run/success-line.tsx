@@ -18,8 +18,8 @@ export function SuccessLine({ run, list }: { run: Run; list: Tasks }) {
 }
 
 /** Counted from the visible tasks, so that the line, the chips and the rows agree. */
-function resultOf({ tasks }: Tasks, errorCount: number): string[] {
-  const counts = familyCounts(tasks);
+function resultOf({ groups }: Tasks, errorCount: number): string[] {
+  const counts = familyCounts(groups);
   const total = counts.reduce((sum, one) => sum + one.count, 0);
   const isAllWell = counts.every((one) => one.family === "success");
   const facts = isAllWell

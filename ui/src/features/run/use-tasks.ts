@@ -1,15 +1,16 @@
-/** All task runs of a run, loaded page by page up to a maximum. */
+/** All tasks of a run as groups, loaded page by page up to a maximum, and single task runs where a page shows them. */
 
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import type { Run } from "../../api/flow-runs";
-import { taskRunsQuery } from "../../api/task-runs";
-import { type TaskRun, withoutPlumbing } from "../../lib/timeline";
+import { taskGroupsQuery, taskRunQuery } from "../../api/task-runs";
+import { type TaskGroup, type TaskRun, withoutPlumbing } from "../../lib/task-groups";
+import { parseSelection } from "../../lib/task-selection";
 
 const MOST_PAGES = 50;
 
 export interface Tasks {
-  tasks: readonly TaskRun[];
+  groups: readonly TaskGroup[];
   /** The slugs in the order of the flow. */
   order: readonly string[];
   isPending: boolean;
@@ -17,25 +18,25 @@ export interface Tasks {
   error: Error | null;
   retry: () => void;
   isLoadingMore: boolean;
-  /** Whether the run has more task runs than are ever loaded. */
+  /** Whether the run has more tasks than are ever loaded. */
   isCapped: boolean;
 }
 
 export function useTasks(run: Run): Tasks {
   const { hasNextPage, isFetching, fetchNextPage, data, isPending, error, refetch } = useInfiniteQuery(
-    taskRunsQuery(run.id),
+    taskGroupsQuery(run.id),
   );
   const isFull = (data?.pages.length ?? 0) >= MOST_PAGES;
   useEffect(() => {
     if (hasNextPage && !isFetching && !isFull && !error) void fetchNextPage();
   }, [hasNextPage, isFetching, fetchNextPage, isFull, error]);
-  const tasks = useMemo(
+  const groups = useMemo(
     () => withoutPlumbing(data?.pages.flatMap((page) => page.items) ?? [], run.version.tasks),
     [data, run.version.tasks],
   );
   const order = useMemo(() => run.version.tasks.map((task) => task.slug), [run.version.tasks]);
   return {
-    tasks,
+    groups,
     order,
     isPending,
     error: data ? null : error,
@@ -43,4 +44,13 @@ export function useTasks(run: Run): Tasks {
     isLoadingMore: hasNextPage && !isFull,
     isCapped: hasNextPage && isFull,
   };
+}
+
+/** The task run of a selection; only a child is asked for. */
+export function useTaskRun(flowRunId: string, groups: readonly TaskGroup[], selection: string): TaskRun | undefined {
+  const { taskSlug, mapIndex } = parseSelection(selection) ?? { taskSlug: "", mapIndex: null };
+  const group = groups.find((one) => one.taskSlug === taskSlug);
+  const isChild = group !== undefined && mapIndex !== null;
+  const { data } = useQuery({ ...taskRunQuery(flowRunId, taskSlug, mapIndex ?? -1), enabled: isChild });
+  return isChild ? data?.[0] : (group?.own ?? undefined);
 }

@@ -1,14 +1,15 @@
 import { screen, within } from "@testing-library/react";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { TaskRun } from "../../lib/timeline";
-import { state, taskRun } from "../../test/builders";
+import type { TaskRun } from "../../lib/task-groups";
+import { groupsOf, state, taskRun } from "../../test/builders";
 import { renderPage } from "../../test/render";
-import { fakeServer } from "../../test/server";
+import { type FakeServer, fakeServer } from "../../test/server";
 import { Timeline } from "./timeline";
 
 const START = "2026-11-22T06:00:00Z";
 const END = "2026-11-22T06:01:40Z";
 const at = (seconds: number) => new Date(Date.parse(START) + seconds * 1_000).toISOString();
+let server: FakeServer;
 const onToggle = vi.fn();
 const onSelect = vi.fn();
 
@@ -26,8 +27,15 @@ const TASKS = [
 ];
 
 function show(more: Partial<Parameters<typeof Timeline>[0]> = {}, tasks: readonly TaskRun[] = TASKS) {
+  server.onField("taskRuns", ({ filter, first, offset }) => {
+    const { taskSlug } = filter as { taskSlug: string };
+    const children = tasks.filter((task) => task.taskSlug === taskSlug && task.mapIndex >= 0);
+    return { taskRuns: { items: children.slice(offset as number, (offset as number) + (first as number)) } };
+  });
   const props = {
-    tasks,
+    flowRunId: "run-1",
+    family: null,
+    groups: groupsOf(tasks),
     order: ["extract", "fetch", "load"],
     startTime: START,
     endTime: END as string | null,
@@ -46,7 +54,7 @@ const row = (label: string) =>
 const bars = (label: string) => [...row(label).querySelectorAll<HTMLElement>(".bar")];
 
 beforeEach(() => {
-  fakeServer();
+  server = fakeServer();
   onToggle.mockReset();
   onSelect.mockReset();
 });
@@ -64,9 +72,13 @@ describe("the rows", () => {
     expect(onToggle).toHaveBeenCalledExactlyOnceWith("fetch");
   });
 
-  it("of an unfolded one are its children, the failed ones first", async () => {
-    await show({ expanded: new Set(["fetch"]) });
+  it("of an unfolded one are its children, for which the server is asked with the worst first", async () => {
+    await show({ expanded: new Set(["fetch"]) }, [...TASKS].reverse());
     expect(rows()).toHaveLength(5);
+    await screen.findByRole("button", { name: /^fetch\[0\] · / });
+    expect(server.variables("taskRuns")).toEqual([
+      { id: "run-1", filter: { taskSlug: "fetch", children: true }, sort: "WORST_FIRST", first: 100, offset: 0 },
+    ]);
     const names = rows().map((one) => within(one).getAllByRole("button").at(-1)?.textContent);
     expect(names.slice(1, 4)).toEqual(["fetch (2)", "fetch[1]", "fetch[0]"]);
     expect(screen.getByRole("button", { name: "Collapse fetch" }).getAttribute("aria-expanded")).toBe("true");
@@ -75,7 +87,7 @@ describe("the rows", () => {
   it("are selected by their task", async () => {
     const page = await show({ expanded: new Set(["fetch"]), selected: "fetch[0]" });
     const name = /^fetch\[0\] · /;
-    expect(screen.getByRole("button", { name }).getAttribute("aria-pressed")).toBe("true");
+    expect((await screen.findByRole("button", { name })).getAttribute("aria-pressed")).toBe("true");
     await page.user.click(screen.getByRole("button", { name }));
     expect(onSelect).toHaveBeenCalledExactlyOnceWith("fetch[0]");
   });
@@ -83,7 +95,9 @@ describe("the rows", () => {
   it("are drawn only as far as they are in sight", async () => {
     const many = Array.from({ length: 2_000 }, (_, index) => taskRun("m", { mapIndex: index }));
     await show({ expanded: new Set(["m"]) }, many);
+    await screen.findByRole("button", { name: /^m\[0\] · / });
     expect(rows().length).toBeLessThan(80);
+    expect(server.variables("taskRuns")).toHaveLength(1);
     expect(screen.getByRole("list").style.height).toBe(`${2_001 * 24}px`);
   });
 });

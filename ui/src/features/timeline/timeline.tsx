@@ -1,16 +1,18 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef } from "react";
 import { Button } from "react-aria-components";
+import { blocksOf, inOrder, placeOf, rowsOf, type TaskGroup } from "../../lib/task-groups";
 import { elapsed, formatClock, formatDuration } from "../../lib/time";
-import { domainOf, layoutRows, place, type Row, type Segment, type TaskRun, ticksOf } from "../../lib/timeline";
+import { childRow, domainOf, place, type Row, rowOf, type Segment, ticksOf } from "../../lib/timeline";
 import { useNow } from "../../ui/clock";
+import { type ChildrenView, useChildren } from "./use-children";
 import "./timeline.css";
 
 const ROW = 24;
 const TICKS = 5;
 
-interface Props {
-  tasks: readonly TaskRun[];
+interface Props extends Omit<ChildrenView, "sort"> {
+  groups: readonly TaskGroup[];
   order: readonly string[];
   startTime: string | null;
   endTime: string | null;
@@ -22,37 +24,50 @@ interface Props {
 
 /** Bars over time: light for waiting, solid for running, one segment per attempt; a collapsed mapped task is one
  * density bar. */
-export function Timeline({ tasks, order, startTime, endTime, selected, expanded, onToggle, onSelect }: Props) {
+export function Timeline(props: Props) {
+  const { flowRunId, family, groups, order, startTime, endTime, selected, expanded, onToggle, onSelect } = props;
   const ticking = useNow();
   const now = endTime ? Date.parse(endTime) : ticking;
-  const rows = useMemo(() => layoutRows(tasks, order, expanded, now), [tasks, order, expanded, now]);
-  const domain = useMemo(() => domainOf(startTime, endTime, tasks, now), [startTime, endTime, tasks, now]);
+  const blocks = useMemo(
+    () =>
+      blocksOf(
+        inOrder(groups, order),
+        () => true,
+        ({ taskSlug }) => expanded.has(taskSlug),
+      ),
+    [groups, order, expanded],
+  );
+  const domain = useMemo(() => domainOf(startTime, endTime, groups, now), [startTime, endTime, groups, now]);
   const box = useRef<HTMLDivElement>(null);
   const virtual = useVirtualizer({
-    count: rows.length,
+    count: rowsOf(blocks),
     getScrollElement: () => box.current,
     estimateSize: () => ROW,
     overscan: 16,
   });
+  const items = virtual.getVirtualItems();
+  const view = { flowRunId, family, sort: "WORST_FIRST" as const };
+  const child = useChildren(view, blocks, items[0]?.index ?? 0, (items.at(-1)?.index ?? -1) + 1);
+  const rowAt = (index: number): Row => {
+    const { block, child: number } = placeOf(blocks, index);
+    const { taskSlug } = block.group;
+    if (number === null) return rowOf(block.group, expanded.has(taskSlug), now);
+    return childRow(taskSlug, number, child(taskSlug, number), now);
+  };
+  const isSelected = (row: Row) => row.selection !== "" && row.selection === selected;
   return (
     <section className="timeline" ref={box} aria-label="Timeline of tasks" tabIndex={0}>
       <Axis domain={domain} />
       <ul style={{ height: virtual.getTotalSize() }}>
-        {virtual.getVirtualItems().map((item) => {
-          const row = rows[item.index] as Row;
+        {items.map((item) => {
+          const row = rowAt(item.index);
           return (
             <li
-              key={row.key}
-              className={`track ${row.selection === selected ? "track-selected" : ""}`}
+              key={item.key}
+              className={`track ${isSelected(row) ? "track-selected" : ""}`}
               style={{ top: item.start }}
             >
-              <Label
-                row={row}
-                now={now}
-                selected={row.selection === selected}
-                onToggle={onToggle}
-                onSelect={onSelect}
-              />
+              <Label row={row} now={now} selected={isSelected(row)} onToggle={onToggle} onSelect={onSelect} />
               <Bars row={row} domain={domain} />
             </li>
           );
@@ -118,6 +133,7 @@ function Label({ row, now, selected, onToggle, onSelect }: LabelProps) {
       <button
         type="button"
         className="track-select"
+        disabled={row.selection === ""}
         aria-pressed={selected}
         aria-label={title}
         title={title}
