@@ -47,13 +47,14 @@ LISTS = (
     "/api/v1/flows", "/api/v1/flow-runs?include_future=true", "/api/v1/schedules", "/api/v1/agents", "/api/v1/jobs", "/api/v1/users",
     "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/api/v1/bundles", "/api/v1/results", "/api/v1/known-failures", "/api/v1/known-failures?resolved=true", "/api/v1/views", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
 )  # fmt: skip
-OF_RUN = ("states", "task-runs", "logs")
+OF_RUN = ("states", "task-runs", "task-groups", "logs")
 QUERY = """query ($run: UUID!) {
   projects { name }
   flows { items { name project { name } version { number parameters { name } } schedules { description }
                   recentRuns(first: 5) { name parameters } nextRun { name } } }
   flowRuns(filter: {includeFuture: true}) { items { name parameters flow { name } version { number } agent { name } } }
   taskRuns(flowRunId: $run) { items { name } }
+  taskGroups(flowRunId: $run) { items { taskSlug busy own { name } states { name first { name } } } }
   logs(flowRunId: $run) { items { message } }
   agents { name }
   concurrencyLimits { name used holders { flowRunName } }

@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import text
 
 from appliance.cli.root import invoke
 from tests.integration.builders import begun, send, task
@@ -75,6 +76,44 @@ def test_children_may_be_known_before_their_parent(site: Site) -> None:
     assert load["own"] is None
     assert [(state["name"], state["firstStart"]) for state in load["states"]] == [("TriggerFailed", None)]
     assert load["busy"] == []
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("tags", "{"),
+        ("created", "yesterday"),
+        ("start_time", "yesterday"),
+        ("end_time", ""),
+        ("state_message", b"\xff"),
+    ],
+)
+def test_a_damaged_child_still_counts(site: Site, mapped: str, column: str, value: str | bytes) -> None:
+    if site.database.dialect == "postgresql":
+        return  # it stores no such value
+    [_, before] = groups(site, mapped)["items"]
+    with site.database.write() as session:
+        change = f"update task_run set {column} = cast(:value as text) where task_slug = 'load-1' and map_index = 0"
+        session.execute(text(change), {"value": value})
+    [_, load] = groups(site, mapped)["items"]
+    assert [(one["name"], one["count"]) for one in load["states"]] == [
+        (one["name"], one["count"]) for one in before["states"]
+    ]
+    assert load["states"][0]["first"] is None
+    assert all(one["firstStart"] and one["lastEnd"] for one in load["states"])
+    assert len(load["busy"]) == 48 and min(load["busy"]) >= 0
+    [_, viewed] = site.get(f"/api/v1/flow-runs/{mapped}/task-groups").json()["items"]
+    assert (viewed["count"], viewed["states"][0]["first_message"]) == (CHILDREN, "")
+
+
+def test_a_damaged_task_does_not_end_the_list(site: Site, mapped: str) -> None:
+    if site.database.dialect == "postgresql":
+        return  # it stores no such value
+    with site.database.write() as session:
+        session.execute(text("update task_run set tags = '{' where task_slug = 'extract-1'"))
+    first = groups(site, mapped, first=1)
+    assert first["items"] == []
+    assert [one["taskSlug"] for one in groups(site, mapped, first=1, after=first["next"])["items"]] == ["load-1"]
 
 
 def test_groups_come_in_pages(site: Site, mapped: str) -> None:

@@ -25,12 +25,12 @@ from appliance.protocol.users import SessionView, UserView
 from appliance.server.db.reads import attempt_usage as read_usage
 from appliance.server.db.reads import flow_runs as read_flow_runs
 from appliance.server.db.reads import flows, waiting
-from appliance.server.db.reads.task_groups import TaskGroup
+from appliance.server.db.reads.task_groups import GroupState, TaskGroup
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.rows.flow_runs import FlowRunRow, NewFlowRun
 from appliance.server.db.rows.logs import FoundRow, LogRow
 from appliance.server.db.rows.states import StateRow
-from appliance.server.db.rows.task_runs import TaskGroupRow, TaskRunRow
+from appliance.server.db.rows.task_runs import TaskRunRow
 from appliance.server.db.rows.tokens import TokenRow
 from appliance.server.db.rows.users import SessionRow, UserRow
 from appliance.server.domain import run_configs
@@ -209,28 +209,44 @@ def task_run(row: TaskRunRow) -> TaskRunView:
 
 
 def task_group(group: TaskGroup) -> TaskGroupView:
-    rows = group.states or tuple(filter(None, [group.own]))
-    starts = [row.first_start for row in rows if row.first_start is not None]
-    ends = [row.last_end for row in rows if row.last_end is not None and row.state_type in TERMINAL]
+    states = [_group_state(state) for state in group.states]
+    if not states and group.own is not None:
+        states = [_own_state(group.own)]
+    starts = [state.start_time for state in states if state.start_time is not None]
+    ends = [state.end_time for state in states if state.end_time is not None]
     return TaskGroupView(
         task_slug=group.task_slug,
         mapped=bool(group.states),
-        count=sum(row.number for row in rows),
-        states=[_group_state(row) for row in rows],
+        count=sum(state.count for state in states),
+        states=states,
         start_time=min(starts, default=None),
         end_time=max(ends, default=None),
     )
 
 
-def _group_state(row: TaskGroupRow) -> TaskGroupStateView:
+def _group_state(state: GroupState) -> TaskGroupStateView:
+    numbers = state.numbers
+    return TaskGroupStateView(
+        state=numbers.state_name,
+        state_type=numbers.state_type,
+        count=numbers.number,
+        first_map_index=numbers.lowest,
+        first_message="" if state.first is None else state.first.state_message,
+        start_time=numbers.first_start,
+        end_time=numbers.last_end if numbers.state_type in TERMINAL else None,
+    )
+
+
+def _own_state(row: TaskRunRow) -> TaskGroupStateView:
+    is_over = row.start_time is not None and row.state_type in TERMINAL
     return TaskGroupStateView(
         state=row.state_name,
         state_type=row.state_type,
-        count=row.number,
+        count=1,
         first_map_index=row.map_index,
         first_message=row.state_message,
-        start_time=row.first_start,
-        end_time=row.last_end if row.state_type in TERMINAL else None,
+        start_time=row.start_time,
+        end_time=(row.end_time or row.state_at) if is_over else None,
     )
 
 

@@ -46,9 +46,13 @@ class TaskRunRow(RowType):
     created: datetime
 
 
-class TaskGroupRow(TaskRunRow):
-    """The first of a task's runs that are in one state, and what is known of all of them: its children, or the task itself."""
+class TaskGroupRow(RowType):
+    """What is known of a task's runs that are in one state: of its children, or of the task itself. `lowest` is a map index."""
 
+    task_slug: str
+    state_type: StateType
+    state_name: str
+    lowest: int
     number: int
     first_start: datetime | None
     last_end: datetime | None

@@ -8,8 +8,9 @@ from uuid import UUID
 
 import strawberry
 
+from appliance.server.db.reads.task_groups import GroupState as StoredState
 from appliance.server.db.reads.task_groups import TaskGroup as StoredGroup
-from appliance.server.db.rows.task_runs import TaskGroupRow, TaskRunRow, TaskStateRow
+from appliance.server.db.rows.task_runs import TaskRunRow, TaskStateRow
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import described
 from appliance.server.graphql.loaders import Batch
@@ -55,7 +56,7 @@ class TaskGroupState:
     count: int
     first_start: datetime | None
     last_end: datetime | None = strawberry.field(description="The latest end of those that have ended.")
-    first: TaskRun = strawberry.field(description="The one with the lowest map index.")
+    first: TaskRun | None = strawberry.field(description="The one with the lowest map index; null if it is damaged.")
 
 
 @strawberry.type(description="One task of a flow run, with its children as numbers.")
@@ -83,18 +84,19 @@ def task_group(group: StoredGroup, busy: Batch[str, list[int]]) -> TaskGroup:
         busy_of=busy,
         task_slug=group.task_slug,
         own=None if group.own is None else task_run(group.own),
-        states=[_group_state(row) for row in group.states],
+        states=[_group_state(state) for state in group.states],
     )
 
 
-def _group_state(row: TaskGroupRow) -> TaskGroupState:
+def _group_state(state: StoredState) -> TaskGroupState:
+    numbers = state.numbers
     return TaskGroupState(
-        type=row.state_type,
-        name=row.state_name,
-        count=row.number,
-        first_start=row.first_start,
-        last_end=row.last_end,
-        first=task_run(row),
+        type=numbers.state_type,
+        name=numbers.state_name,
+        count=numbers.number,
+        first_start=numbers.first_start,
+        last_end=numbers.last_end,
+        first=None if state.first is None else task_run(state.first),
     )
 
 
