@@ -50,6 +50,9 @@ TASK_GROUPS = """query($id: UUID!, $after: String) { taskGroups(flowRunId: $id, 
   items { taskSlug busy own { id attempts { start } } states { type name count firstStart lastEnd first { id } } } next } }"""
 CHILDREN = """query($id: UUID!, $offset: Int) { taskRuns(flowRunId: $id, filter: {children: true}, first: 100, offset: $offset,
   sort: WORST_FIRST) { items { id mapIndex state { name message } attempts { start end } } } }"""
+PLACES = """query($id: UUID!, $slug: String!, $index: Int!) {
+  first: taskRunPlace(flowRunId: $id, taskSlug: $slug, mapIndex: $index, sort: WORST_FIRST)
+  second: taskRunPlace(flowRunId: $id, taskSlug: $slug, mapIndex: $index) }"""
 LOGS = """query($id: UUID!, $filter: LogFilter, $after: String, $before: String) {
   logs(flowRunId: $id, filter: $filter, first: 200, after: $after, before: $before) {
   items { id at level logger message taskSlug mapIndex } next previous } }"""
@@ -293,6 +296,7 @@ def _details(known: Facts) -> Iterator[Ask]:
         "task groups: wide, after one", query=TASK_GROUPS, variables={"id": wide, "after": pages.encode("report-8")}
     )
     yield Ask("tasks: wide, worst first", query=CHILDREN, variables={"id": wide, "offset": 20})
+    yield Ask("tasks: wide, places", query=PLACES, variables={"id": wide, "slug": "report-8", "index": 3})
     yield Ask("tasks: wide, deep", query=TASKS, variables={"id": wide, "after": known.deep_task})
     yield Ask("tasks: wide, of one task", query=TASKS, variables={"id": wide, "filter": {"taskSlug": "report-8"}})
     yield Ask("logs: wide, deep", query=LOGS, variables={"id": wide, "after": known.deep_log})

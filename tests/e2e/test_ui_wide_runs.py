@@ -182,6 +182,17 @@ def test_a_link_to_a_child_survives_a_cold_load_and_leads_to_a_restart(page: Pag
     page.keyboard.press("Escape")
 
 
+@pytest.mark.parametrize("view", ["", "&view=table"])
+def test_a_link_to_any_child_scrolls_to_its_row(page: Page, run: str, view: str) -> None:
+    page.goto(f"/runs/{run}?task=fragile-1%5B4321%5D{view}")
+    tasks = page.get_by_role("region", name="Tasks", exact=True)
+    child = tasks.get_by_role("button", name=re.compile(r"^fragile-1\[4321\]"))
+    expect(child).to_be_in_viewport()
+    expect(child).to_have_attribute("aria-pressed", "true")
+    page.get_by_role("button", name="Timeline" if view else "Table", exact=True).click()
+    expect(child).to_be_in_viewport()
+
+
 def test_a_live_one_counts_on_without_asking_for_children(page: Page, site: Appliance, tmp_path: Path) -> None:
     signal = tmp_path / "go"
     live = site.create_run("halfway", project="demo", path=str(signal))

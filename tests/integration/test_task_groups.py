@@ -24,6 +24,8 @@ GROUPS = """query($id: UUID!, $first: Int, $after: String) { taskGroups(flowRunI
 WINDOW = """query($id: UUID!, $filter: TaskRunFilter, $first: Int, $after: String, $offset: Int, $sort: TaskRunSort! = INDEX) {
   taskRuns(flowRunId: $id, filter: $filter, first: $first, after: $after, offset: $offset, sort: $sort) {
     items { mapIndex state { name } } next } }"""
+PLACE = """query($id: UUID!, $slug: String!, $index: Int!, $sort: TaskRunSort!) {
+  taskRunPlace(flowRunId: $id, taskSlug: $slug, mapIndex: $index, sort: $sort) }"""
 CHILDREN = 40
 HOUR = datetime(2026, 1, 1, 6, tzinfo=UTC)
 
@@ -153,6 +155,17 @@ def test_the_worst_children_come_first(site: Site, mapped: str) -> None:
     assert worst[:7] == [7, 9, 8, 10, 11, 0, 1]
     assert len(set(worst)) == CHILDREN
     assert indexes(site, mapped, filter=of_load, sort="WORST_FIRST", first=2, offset=2) == [8, 10]
+
+
+@pytest.mark.parametrize("sort", ["INDEX", "WORST_FIRST"])
+def test_a_child_has_a_place_in_each_order(site: Site, mapped: str, sort: str) -> None:
+    def place(index: int, slug: str = "load-1") -> int | None:
+        found: int | None = site.data(PLACE, id=mapped, slug=slug, index=index, sort=sort)["taskRunPlace"]
+        return found
+
+    listed = indexes(site, mapped, filter={"taskSlug": "load-1", "children": True}, sort=sort, first=CHILDREN)
+    assert [place(index) for index in listed] == list(range(CHILDREN))
+    assert (place(CHILDREN), place(-1), place(-1, "extract-1"), place(0, "extract-1")) == (None, None, None, None)
 
 
 def test_a_window_goes_on_with_a_cursor(site: Site, mapped: str) -> None:

@@ -214,6 +214,12 @@ class Query(
         return TaskRunPage(items=[task_types.task_run(row) for row in page.rows], next=page.next)
 
     @root_field(Permission.READ)
+    def task_run_place(
+        self, info: Info, flow_run_id: UUID, task_slug: str, map_index: int, sort: TaskRunSort = TaskRunSort.INDEX
+    ) -> int | None:
+        return task_runs.place(info.context.session(), flow_run_id, task_slug, map_index, sort.value)
+
+    @root_field(Permission.READ)
     def task_groups(
         self, info: Info, flow_run_id: UUID, first: int | None = None, after: str | None = None
     ) -> TaskGroupPage:

@@ -902,6 +902,24 @@ export const CancelRunDocument: Document<CancelRunMutation, CancelRunMutationVar
   text: "mutation CancelRun($input:CancelFlowRunInput!){cancelFlowRun(input:$input){flowRun{id}}}",
 };
 
+export type ChildQuery = {
+  taskRuns: {
+    items: TaskRunFieldsFragment[];
+  };
+  place: number | null;
+  placeByState: number | null;
+};
+
+export type ChildQueryVariables = {
+  id: string;
+  taskSlug: string;
+  mapIndex: number;
+};
+
+export const ChildDocument: Document<ChildQuery, ChildQueryVariables> = {
+  text: "query Child($id:UUID!$taskSlug:String!$mapIndex:Int!){taskRuns(flowRunId:$id filter:{taskSlug:$taskSlug mapIndex:$mapIndex}first:1){items{...TaskRunFields}}place:taskRunPlace(flowRunId:$id taskSlug:$taskSlug mapIndex:$mapIndex)placeByState:taskRunPlace(flowRunId:$id taskSlug:$taskSlug mapIndex:$mapIndex sort:WORST_FIRST)}fragment TaskRunFields on TaskRun{id taskSlug mapIndex name state{type name message at}runCount startTime endTime created attempts{start end state type}}",
+};
+
 export type ContinuationQuery = {
   flowRunContinuation: {
     verb: string;

@@ -3,6 +3,7 @@
 import { infiniteQueryOptions, type QueryClient, queryOptions } from "@tanstack/react-query";
 import { runQuery } from "./flow-runs";
 import {
+  ChildDocument,
   RunPageDocument,
   TaskGroupsDocument,
   type TaskRunFilter,
@@ -52,9 +53,16 @@ export function childrenQuery(
   return taskRunsQuery(flowRunId, filter, sort, CHILDREN, page * CHILDREN);
 }
 
-/** At most one. */
-export function taskRunQuery(flowRunId: string, taskSlug: string, mapIndex: number) {
-  return taskRunsQuery(flowRunId, { taskSlug, mapIndex }, "INDEX", 1);
+/** A child, null if there is none, and where it is in each order. */
+export function childQuery(flowRunId: string, taskSlug: string, mapIndex: number) {
+  return queryOptions({
+    queryKey: taskRunKeys.some(flowRunId, { taskSlug, mapIndex }),
+    queryFn: async ({ signal }) => {
+      const answer = await execute(ChildDocument, { id: flowRunId, taskSlug, mapIndex }, signal);
+      const places = { INDEX: answer.place, WORST_FIRST: answer.placeByState };
+      return { run: answer.taskRuns.items[0] ?? null, places };
+    },
+  });
 }
 
 export function pausedTasksQuery(flowRunId: string, first: number) {

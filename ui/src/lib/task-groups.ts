@@ -129,6 +129,12 @@ export function placeOf(blocks: readonly Block[], row: number): Place {
   return { block, child: child < 0 ? null : child };
 }
 
+/** The row of a task, or of one of its children, counted from 0; null if it has none. */
+export function rowOfChild({ start, own, children }: Block, child: number | null): number | null {
+  if (child === null) return own ? start : null;
+  return child < children ? start + own + child : null;
+}
+
 export interface PageOfChildren {
   group: TaskGroup;
   page: number;

@@ -175,6 +175,19 @@ def listed(
     return read(session, query, limit, _key_of)
 
 
+def place(session: Session, flow_run_id: UUID, task_slug: str, map_index: int, sort: str) -> int | None:
+    """How many children of a task come before one of them in a list of all; None if there is no such child."""
+    children = TaskFilter(task_slug=task_slug, children=True).chosen(flow_run_id).with_only_columns
+    own = readable.scalars(session, children(_BADNESS).where(_task.c.map_index == map_index))
+    if not own:
+        return None
+    is_before = _task.c.map_index < map_index
+    if sort == "worst_first":
+        is_before = or_(own[0] > _BADNESS, and_(own[0] == _BADNESS, is_before))
+    [number] = readable.scalars(session, children(func.count()).where(is_before))
+    return int(number)
+
+
 def counts(session: Session, flow_run_ids: Collection[UUID]) -> dict[UUID, Recorded]:
     """The recorded task runs of each run; runs without any are left out."""
     if len(flow_run_ids) == 1:

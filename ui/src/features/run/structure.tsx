@@ -1,10 +1,11 @@
 /** The left pane: the run's tasks over time or as a table, all of them or those in one state. */
 
-import { useMemo, useState } from "react";
+import { useEffect, useMemo, useState } from "react";
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
 import { type Family, isTerminal } from "../../lib/states";
 import { ofFamily, sizeOf } from "../../lib/task-groups";
+import { parseSelection } from "../../lib/task-selection";
 import { Empty, Failure, Skeleton } from "../../ui/notice";
 import { Timeline } from "../timeline/timeline";
 import { FamilyFilter } from "./family-filter";
@@ -41,7 +42,7 @@ export function Structure({ run, list, search, go }: Props) {
 }
 
 function Body({ run, list, search, go, family, showAll }: Props & { family: Family | null; showAll: () => void }) {
-  const { expanded, toggle } = useExpanded(run, list, family);
+  const { expanded, toggle } = useExpanded(run, list, family, parentOf(search.task));
   const visible = useMemo(() => ofFamily(list.groups, family), [list.groups, family]);
   const view = { flowRunId: run.id, family, groups: visible, order: list.order };
   const selected = search.task ?? "";
@@ -75,13 +76,16 @@ function Body({ run, list, search, go, family, showAll }: Props & { family: Fami
   );
 }
 
-/** Initially only the failed task is expanded; with a state filter all are, since the matches are often children. */
-function useExpanded(run: Run, list: Tasks, family: Family | null) {
+/** Initially only the failed task is expanded, and that of a selected child; with a state filter all are, since the matches are often children. */
+function useExpanded(run: Run, list: Tasks, family: Family | null, parent: string | null) {
   const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(run.cause?.taskSlug ? [run.cause.taskSlug] : []));
   const [folded, setFolded] = useState<{ family: Family | null; slugs: ReadonlySet<string> }>({
     family: null,
     slugs: NOBODY,
   });
+  useEffect(() => {
+    if (parent) setOpen((slugs) => (slugs.has(parent) ? slugs : new Set([...slugs, parent])));
+  }, [parent]);
   const foldedHere = folded.family === family ? folded.slugs : NOBODY;
   const unfolded = useMemo(
     () => new Set(list.groups.map(({ taskSlug }) => taskSlug).filter((slug) => !foldedHere.has(slug))),
@@ -92,6 +96,12 @@ function useExpanded(run: Run, list: Tasks, family: Family | null) {
     expanded: unfolded,
     toggle: (slug: string) => setFolded({ family, slugs: toggled(foldedHere, slug) }),
   };
+}
+
+/** The task of a selected child. */
+function parentOf(selection = ""): string | null {
+  const chosen = parseSelection(selection);
+  return chosen === null || chosen.mapIndex === null ? null : chosen.taskSlug;
 }
 
 function toggled(slugs: ReadonlySet<string>, slug: string): ReadonlySet<string> {

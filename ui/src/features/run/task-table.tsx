@@ -6,9 +6,11 @@ import { selectionOf } from "../../lib/task-selection";
 import { Elapsed, Instant } from "../../ui/instant";
 import { StatePill } from "../../ui/state-pill";
 import { type ChildrenView, useChildren } from "../timeline/use-children";
+import { useScrollToSelected } from "../timeline/use-scroll-to-selected";
 import "./task-table.css";
 
 const ROW = 32;
+const CENTER = { align: "center" } as const;
 
 interface Props extends Omit<ChildrenView, "sort"> {
   groups: readonly TaskGroup[];
@@ -42,6 +44,7 @@ export function TaskTable({ flowRunId, family, groups, order, selected, onSelect
     const { block, child: number } = placeOf(blocks, index);
     return number === null ? block.group.own : child(block.group.taskSlug, number);
   };
+  const select = useScrollToSelected(view, blocks, selected, onSelect, (row) => virtual.scrollToIndex(row, CENTER));
   const above = items[0]?.start ?? 0;
   const below = virtual.getTotalSize() - (items.at(-1)?.end ?? 0);
   return (
@@ -74,7 +77,7 @@ export function TaskTable({ flowRunId, family, groups, order, selected, onSelect
           {items.map((item) => {
             const task = taskAt(item.index);
             if (!task) return <LoadingRow key={item.key} index={item.index} />;
-            return <TaskRow key={item.key} index={item.index} task={task} selected={selected} onSelect={onSelect} />;
+            return <TaskRow key={item.key} index={item.index} task={task} selected={selected} onSelect={select} />;
           })}
           {below > 0 && <tr aria-hidden="true" style={{ height: below }} />}
         </tbody>

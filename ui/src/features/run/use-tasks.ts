@@ -3,7 +3,7 @@
 import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo } from "react";
 import type { Run } from "../../api/flow-runs";
-import { taskGroupsQuery, taskRunQuery } from "../../api/task-runs";
+import { childQuery, taskGroupsQuery } from "../../api/task-runs";
 import { type TaskGroup, type TaskRun, withoutPlumbing } from "../../lib/task-groups";
 import { parseSelection } from "../../lib/task-selection";
 
@@ -51,6 +51,6 @@ export function useTaskRun(flowRunId: string, groups: readonly TaskGroup[], sele
   const { taskSlug, mapIndex } = parseSelection(selection) ?? { taskSlug: "", mapIndex: null };
   const group = groups.find((one) => one.taskSlug === taskSlug);
   const isChild = group !== undefined && mapIndex !== null;
-  const { data } = useQuery({ ...taskRunQuery(flowRunId, taskSlug, mapIndex ?? -1), enabled: isChild });
-  return isChild ? data?.[0] : (group?.own ?? undefined);
+  const { data } = useQuery({ ...childQuery(flowRunId, taskSlug, mapIndex ?? -1), enabled: isChild });
+  return (isChild ? data?.run : group?.own) ?? undefined;
 }

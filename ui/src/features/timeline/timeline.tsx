@@ -6,9 +6,11 @@ import { elapsed, formatClock, formatDuration } from "../../lib/time";
 import { childRow, domainOf, place, type Row, rowOf, type Segment, ticksOf } from "../../lib/timeline";
 import { useNow } from "../../ui/clock";
 import { type ChildrenView, useChildren } from "./use-children";
+import { useScrollToSelected } from "./use-scroll-to-selected";
 import "./timeline.css";
 
 const ROW = 24;
+const CENTER = { align: "center" } as const;
 const TICKS = 5;
 
 interface Props extends Omit<ChildrenView, "sort"> {
@@ -54,6 +56,7 @@ export function Timeline(props: Props) {
     if (number === null) return rowOf(block.group, expanded.has(taskSlug), now);
     return childRow(taskSlug, number, child(taskSlug, number), now);
   };
+  const select = useScrollToSelected(view, blocks, selected, onSelect, (row) => virtual.scrollToIndex(row, CENTER));
   const isSelected = (row: Row) => row.selection !== "" && row.selection === selected;
   return (
     <section className="timeline" ref={box} aria-label="Timeline of tasks" tabIndex={0}>
@@ -67,7 +70,7 @@ export function Timeline(props: Props) {
               className={`track ${isSelected(row) ? "track-selected" : ""}`}
               style={{ top: item.start }}
             >
-              <Label row={row} now={now} selected={isSelected(row)} onToggle={onToggle} onSelect={onSelect} />
+              <Label row={row} now={now} selected={isSelected(row)} onToggle={onToggle} onSelect={select} />
               <Bars row={row} domain={domain} />
             </li>
           );
