@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 from urllib.parse import SplitResult, urlencode
 
+from appliance.client import names
 from appliance.client.answers import Response
 from appliance.client.exchange import CONNECT_TIMEOUT, LOOPBACK, READ_TIMEOUT, Lost, read
 from appliance.kit import clock
@@ -30,6 +31,9 @@ class _Connection(http.client.HTTPConnection):
 
     _held: bytes | None = None
 
+    def connect(self) -> None:
+        self.sock = names.connected(self.host, self.port, CONNECT_TIMEOUT)
+
     def send(self, data: Any) -> None:
         if self._held is None:
             super().send(data)
@@ -42,9 +46,7 @@ class _Connection(http.client.HTTPConnection):
             super().request(*arguments, **options)
         finally:
             request, self._held = self._held, None
-        for start in range(
-            0, len(request), _PART
-        ):  # each has the time limit, which would otherwise be one for a long request
+        for start in range(0, len(request), _PART):  # the time limit is on each part, and not on a long request
             self.send(request[start : start + _PART])
 
 
@@ -95,7 +97,7 @@ class Direct:
             connection.close()
 
     def _new(self) -> http.client.HTTPConnection:
-        connection = _Connection(self._host, self._port, timeout=CONNECT_TIMEOUT)
+        connection = _Connection(self._host, self._port)
         connection.connect()
         connection.sock.settimeout(READ_TIMEOUT)
         return connection

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from appliance.client import names
 from appliance.client.answers import Response
 from appliance.client.exchange import CONNECT_TIMEOUT, READ_TIMEOUT, Lost, TooLong, read
 
@@ -21,7 +22,7 @@ class Library:
         """One request, and the whole of its answer. Raises Lost, and BadUrl."""
         import httpx2
 
-        options = {"content": content or None, "params": query, "headers": headers}
+        options = {"content": content or None, "params": query, "headers": headers, "extensions": {"trace": _on_step}}
         try:
             with self._http.stream(method, path, **options) as response:
                 return response, read(response.iter_bytes())
@@ -35,6 +36,12 @@ class Library:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+
+def _on_step(step: str, facts: Mapping[str, Any]) -> None:
+    """The library resolves names without a time limit, so that a name is looked up before it does: the server's, or that of a proxy. Raises OSError."""
+    if step == "connection.connect_tcp.started":
+        names.addresses(facts["host"], facts["port"])
 
 
 class BadUrl(Exception):

@@ -34,12 +34,12 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 class Scripted:
     """A server that reads one request after the other and answers the next of its answers. None: it closes the connection."""
 
-    def __init__(self, *answers: bytes | None, closes: bool = False) -> None:
+    def __init__(self, *answers: bytes | None, closes: bool = False, at: tuple[str, int] = ("127.0.0.1", 0)) -> None:
         self._answers, self._closes = iter(answers), closes
         self.requests: list[bytes] = []
         self.connections = 0
         self.closed = threading.Event()
-        self._socket = socket.create_server(("127.0.0.1", 0))
+        self._socket = socket.create_server(at)
         self.url = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
 
