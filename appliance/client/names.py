@@ -34,13 +34,13 @@ class _Lookups:
 
     def _work(self, key: Key, lookup: Future[list[Address]]) -> None:
         try:
-            found = socket.getaddrinfo(*key, type=socket.SOCK_STREAM)
+            results = socket.getaddrinfo(*key, type=socket.SOCK_STREAM)
         except Exception as error:  # noqa: BLE001 - raised again by those who wait
             self._end(key)
             lookup.set_exception(error)
         else:
             self._end(key)
-            lookup.set_result(found)
+            lookup.set_result(results)
 
     def _end(self, key: Key) -> None:
         with self._lock:
