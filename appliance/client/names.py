@@ -27,10 +27,14 @@ class _Lookups:
         """The one for this name."""
         with self._lock:
             lookup = self._open.get(key)
-            if lookup is None:
-                lookup = self._open[key] = Future()
-                threading.Thread(target=self._work, args=(key, lookup), name="appliance-name", daemon=True).start()
-            return lookup
+            if lookup is not None:
+                return lookup
+            lookup = self._open[key] = Future()
+        try:
+            threading.Thread(target=self._work, args=(key, lookup), name="appliance-name", daemon=True).start()
+        except RuntimeError:  # the system allows no more threads
+            self._work(key, lookup)
+        return lookup
 
     def _work(self, key: Key, lookup: Future[list[Address]]) -> None:
         try:

@@ -127,3 +127,15 @@ def test_a_child_does_not_wait_for_a_lookup_of_its_parent(resolver: Resolver) ->
 
 def test_names_are_looked_up_within_five_seconds() -> None:
     assert names.SECONDS == 5
+
+
+def test_without_a_thread_for_it_a_name_is_looked_up_at_once(
+    resolver: Resolver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none_left(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", none_left)
+    for _ in range(2):
+        assert [address[4][:2] for address in names.addresses(NAME, 80)] == [("127.0.0.1", 80)]
+    assert resolver.asked == 2
