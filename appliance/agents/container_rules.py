@@ -12,6 +12,20 @@ from appliance.protocol.run_config import DockerDocument
 
 LOCAL_ADDRESS = "host"
 """The network of the agent's machine itself, which no pattern opens."""
+_BUILT = re.compile(r":[0-9a-f]{12}\Z")
+"""The tag of an image that was built from flows."""
+_ROOT = (
+    "/",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/proc",
+    "/root",
+    "/run/docker.sock",
+    "/sys",
+    "/var/run/docker.sock",
+    "/var/lib/docker",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,12 +108,22 @@ def _matches(pattern: str, text: str) -> bool:
 
 def closed(what: str, name: str, allowed: Sequence[str]) -> str:
     """Says what is allowed, and which option would allow this."""
-    listed = ", ".join(allowed) or "none"
-    return f"This agent does not allow {what} {name[:200]} (allowed: {listed}). To allow it, restart it with --allow-{what} '{_opened(what, name[:200])}', too."
+    listed, opened = ", ".join(allowed) or "none", _opened(what, name[:200])
+    risk = ", which makes runs root on this machine" if what == "volume" and _gives_root(opened) else ""
+    return f"This agent does not allow {what} {name[:200]} (allowed: {listed}). To allow it{risk}, restart it with --allow-{what} '{opened}', too."
+
+
+def _gives_root(source: str) -> bool:
+    """Whether who can use this folder or socket of the machine is as good as root on it."""
+    place = source.removesuffix(":ro").rstrip("/") or "/"
+    return place in _ROOT or any(place.startswith(f"{folder}/") for folder in _ROOT if folder != "/")
 
 
 def _opened(what: str, name: str) -> str:
-    """What opens a name. Of a volume, that is its source, and whether it is only read."""
+    """What opens a name. Of an image built from flows, whose tag changes with their code, that is every tag; of a volume its source, and whether it
+    is only read."""
+    if what == "image":
+        return _BUILT.sub(":*", name)
     if what != "volume":
         return name
     source, _, rest = name.partition(":")

@@ -124,7 +124,7 @@ def check_url(url: str, network: str = "") -> None:
     if is_loopback(url) and network != "host":
         raise click.UsageError(
             f"Containers don't reach the server at {url}; say where they do, as in --server-url http://host.docker.internal:4200, "
-            "and have the server listen there (APPLIANCE_HOST)."
+            "and have the server listen there (APPLIANCE_HOST), or give containers this machine's own network with --network host."
         )
 
 

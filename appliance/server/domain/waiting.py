@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -52,6 +52,9 @@ STORAGES_OF_EARLIER = ("local",)
 
 WAITING = frozenset({"SCHEDULED", "PENDING", "PAUSED"})
 """The types of states in which a run waits."""
+_LACKING = frozenset({"no_kind", "no_storage", "no_label", "no_user", "no_python"})
+"""What live agents lack may be what one has that takes no runs now."""
+_RESTING = ("draining", "quarantined")
 _PAUSED = "The run is paused until someone resumes it."
 _NOT_YET = {
     "AwaitingRetry": "A task failed and will be retried at {at}; the run continues then.",
@@ -332,6 +335,19 @@ def _without_results(place: str, situation: Situation) -> str:
 
 def taken(run: RunFacts, situation: Situation) -> Waiting:
     """Whether an agent would take the run: the code `soon`, or else why none does."""
+    now, verdict = situation.now, _taken_by_live(run, situation)
+    if verdict.code not in _LACKING and not (
+        verdict.code == "no_agent" and any(one.live(now) for one in situation.agents)
+    ):
+        return verdict
+    labels = hosts.needed(run.labels, [agent.host for agent in situation.agents])
+    suited = [agent for agent in situation.agents if _suits(run, labels, agent)]
+    health = {agent.name: agent.health(now) for agent in suited}
+    resting = sorted(name for name, one in health.items() if one in _RESTING)
+    return Waiting("no_agent", _at_rest(resting, {health[name] for name in resting})) if resting else verdict
+
+
+def _taken_by_live(run: RunFacts, situation: Situation) -> Waiting:
     online = [agent for agent in situation.agents if agent.live(situation.now)]
     if not online and run.kind not in ("docker", "kubernetes"):
         return Waiting("no_agent", _no_agent(situation))
@@ -381,9 +397,12 @@ def excess(run: RunFacts, situation: Situation) -> str:
 
 
 def _takes(run: RunFacts, labels: frozenset[str], agent: AgentFacts, now: datetime) -> bool:
+    return agent.live(now) and _suits(run, labels, agent)
+
+
+def _suits(run: RunFacts, labels: frozenset[str], agent: AgentFacts) -> bool:
     return (
-        agent.live(now)
-        and (agent.projects is None or run.project_id in agent.projects)
+        (agent.projects is None or run.project_id in agent.projects)
         and run.kind in agent.kinds
         and run.storage in agent.storages
         and labels <= agent.labels
@@ -403,6 +422,20 @@ def _no_agent(situation: Situation) -> str:
     if len(drained) == 1:
         return f"No agent takes new runs: {drained[0]} is drained. Resume it, or start another."
     return f"No agent takes new runs: {', '.join(drained[:3])} {'and others ' if len(drained) > 3 else ''}are drained. Resume one, or start another."
+
+
+def _at_rest(names: Sequence[str], health: Collection[str]) -> str:
+    """That the agents that would take a run take none now."""
+    which = (
+        f"The only agent that would take the run, {names[0]},"
+        if len(names) == 1
+        else f"The agents that would take the run, {', '.join(names[:3])}{' and others' if len(names) > 3 else ''},"
+    )
+    if "quarantined" in health:
+        verb = "pauses" if len(names) == 1 else "pause"
+        return f"{which} {verb} between tries, since starts keep failing there; `appliance get agents` says why."
+    verb, one = ("is", "it") if len(names) == 1 else ("are", "one")
+    return f"{which} {verb} drained: resume {one}, or start another."
 
 
 def _no_storage(storage: str) -> str:

@@ -76,7 +76,16 @@ def test_what_is_allowed(asked: dict[str, Any]) -> None:
         ({"volumes": ["/data/./in:/data:ro"]}, "does not allow volume"),
         ({"volumes": ["//data/in:/data:ro"]}, "does not allow volume"),
         ({"volumes": ["/scratch/more:/scratch"]}, "does not allow volume"),
-        ({"volumes": ["/:/host:ro"]}, "restart it with --allow-volume '/:ro', too"),
+        (
+            {"volumes": ["/:/host:ro"]},
+            "To allow it, which makes runs root on this machine, restart it with --allow-volume '/:ro', too",
+        ),
+        (
+            {"volumes": ["/run/docker.sock:/run/docker.sock"]},
+            "which makes runs root on this machine, restart it with --allow-volume '/run/docker.sock', too",
+        ),
+        ({"volumes": ["/etc/ssh:/keys"]}, "which makes runs root on this machine, restart it with"),
+        ({"image": "finance:288a7af6c81d"}, "restart it with --allow-image 'finance:*', too"),
         ({"volumes": ["/var/run/docker.sock:/var/run/docker.sock"]}, "does not allow volume"),
         ({"volumes": ["other:/cache"]}, "does not allow volume other:/cache"),
         ({"networks": ["host"]}, "does not allow network host (allowed: inner, flows-*, **)"),

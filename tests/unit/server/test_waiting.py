@@ -26,6 +26,8 @@ from appliance.server.domain.waiting import (
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 DOCKER, GIT = frozenset({"universal", "docker"}), frozenset({"local", "git"})
 
+PAUSING = Provided(quarantined_until=NOW + timedelta(minutes=5))
+
 
 def _agent(
     labels: str = "", running: int = 0, capacity: int = 2, state: str = "online", age: float = 0, **facts: Any
@@ -93,6 +95,27 @@ def _run(labels: str = "", **fields: Any) -> RunFacts:
         (_run(kind="docker"), [], "No live agent starts Docker runs."),
         (_run(kind="docker"), [_agent()], "No live agent starts Docker runs."),
         (_run(kind="kubernetes"), [_agent(kinds=DOCKER)], "No live agent starts Kubernetes runs."),
+        (
+            _run(kind="docker"),
+            [_agent(), _agent(kinds=DOCKER, state="draining", name="edge")],
+            "The only agent that would take the run, edge, is drained: resume it, or start another.",
+        ),
+        (
+            _run(kind="docker"),
+            [_agent(kinds=DOCKER, state="draining", name="edge")],
+            "The only agent that would take the run, edge, is drained: resume it, or start another.",
+        ),
+        (
+            _run("gpu"),
+            [_agent(), *(_agent("gpu", state="draining", name=name) for name in "dcba")],
+            "The agents that would take the run, a, b, c and others, are drained: resume one, or start another.",
+        ),
+        (
+            _run(project_id=UUID(int=1)),
+            [_agent(projects=frozenset()), _agent(provided=PAUSING, name="edge")],
+            "The only agent that would take the run, edge, pauses between tries, since starts keep failing there; `appliance get agents` says why.",
+        ),
+        (_run("gpu"), [_agent(), _agent("big", state="draining", name="edge")], "No live agent has label gpu."),
         (_run(kind="process"), [], "No agent is online."),
         (_run(kind="process"), [_agent()], "No live agent starts runs as processes."),
         (_run(kind="docker"), [_agent(), _agent(kinds=DOCKER)], "An agent will take the run in a moment."),
