@@ -101,7 +101,7 @@ def _listener(context: click.Context, parameter: click.Parameter, value: str) ->
 )
 @click.option(
     "--listen",
-    default="9100",
+    default="4210",
     show_default=True,
     callback=_listener,
     metavar="[HOST:]PORT",

@@ -86,7 +86,7 @@ def test_a_unit_keeps_the_agent_running_and_lets_its_runs_go_on() -> None:
     assert words[:3] == ["agent", "start", "process"]
     options = parsed(start.commands["process"], *words[3:])
     assert (options["name"], options["capacity"], options["roots"]) == ("edge-01", 16, ("/srv/flows",))
-    assert options["listen"] == ("127.0.0.1", 9100)
+    assert options["listen"] == ("127.0.0.1", 4210)
 
 
 def test_the_unit_of_an_agent_that_is_root_lets_runs_become_other_users() -> None:
