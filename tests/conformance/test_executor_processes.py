@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import cloudpickle  # type: ignore[import-untyped]
 import pytest
 
 from appliance.core import states
+from appliance.core.context import context
 from appliance.core.flow import Flow
 from appliance.core.states import State
 from appliance.core.task import Task
@@ -181,6 +183,28 @@ def test_a_task_that_kills_its_parent_loses_the_workers_only(trace: Trace) -> No
         return "done"
 
     assert outcome(kills).result == "done"
+
+
+def test_a_hundred_killed_children_are_retried() -> None:
+    deaths: list[tuple[int, str]] = []
+
+    def note(run: Task, _old: State, new: State) -> None:
+        if isinstance(new, states.Retrying):
+            deaths.append((new.run_count or 0, str(new.message)))
+
+    @task(max_retries=1, retry_delay=timedelta(0), state_handlers=[note])
+    def dies_once(index: int) -> int:
+        if context.get("task_run_count") == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return index
+
+    with Flow("f") as flow:
+        children = dies_once.map(list(range(100)))
+    state = run(flow, workers=2)
+    assert state.result[children].result == list(range(100))
+    assert len(deaths) == 100
+    assert {message for _, message in deaths} == {deaths[0][1]}
+    assert "killed by signal SIGKILL (exit code 137)" in deaths[0][1] and "(OOM)" in deaths[0][1]
 
 
 def test_killed_with_its_parent(tmp_path: Path, trace: Trace) -> None:

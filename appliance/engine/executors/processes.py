@@ -280,10 +280,12 @@ class _Worker:
         number = -int(code)
         name = signal.Signals(number).name if number in list(signal.Signals) else str(number)
         hint = f" {_MEMORY}" if name == "SIGKILL" else ""
-        return f"The worker process of the task was killed by signal {name}.{hint}"
+        return f"The worker process of the task was killed by signal {name} (exit code {_SIGNALLED + number}).{hint}"
 
 
-_MEMORY = "The machine may have run out of memory."
+_SIGNALLED = 128
+"""A shell's exit code for a process that a signal has killed is this plus its number: 137 for SIGKILL."""
+_MEMORY = "The machine, or its container, may have run out of memory (OOM)."
 
 
 def _setup() -> bytes:
