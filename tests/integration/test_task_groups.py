@@ -174,7 +174,13 @@ def test_a_window_goes_on_with_a_cursor(site: Site, mapped: str) -> None:
     assert indexes(site, mapped, filter=of_load, first=2, after=page["next"]) == [15, 16]
 
 
-@pytest.mark.parametrize("query", ["offset=-1", "offset=1000001", "sort=worst_first&after=x", "offset=1&after=x"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("offset=-1", "offset=1000001", "sort=worst_first&after=x", "offset=1&after=x"),
+        *(f"map_index={index}" for index in (-2, 2**31, 2**62, 10**30)),
+    ],
+)
 def test_places_that_can_only_be_wrong_are_refused(site: Site, mapped: str, query: str) -> None:
     assert site.get(f"/api/v1/flow-runs/{mapped}/task-runs?{query}").status_code == 400
 

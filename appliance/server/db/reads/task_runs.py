@@ -42,6 +42,7 @@ from appliance.server.db.rows.task_runs import (
 )
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import hex_encode
+from appliance.server.domain.sanitize import MAX_INDEX
 from appliance.server.errors import Invalid
 
 _task = metadata.tables["task_run"]
@@ -162,6 +163,8 @@ def listed(
         raise Invalid("A cursor continues a list by index; use an offset for other lists, and none with a cursor.")
     if not 0 <= (offset or 0) <= MOST_SKIPPED:
         raise Invalid(f"An offset is between 0 and {MOST_SKIPPED:,}, not {offset}.")
+    if criteria.map_index is not None and not -1 <= criteria.map_index <= MAX_INDEX:
+        raise Invalid(f"A map index is between -1, for a task that is not mapped, and {MAX_INDEX:,}.")
     query = criteria.chosen(flow_run_id)
     if after is not None:
         index, slug = _key(after)
