@@ -104,11 +104,13 @@ def page(browser: Browser, site: Appliance) -> Iterator[Page]:
 
 @contextmanager
 def operations(page: Page) -> Iterator[Counter[str]]:
-    """How often each operation is requested meanwhile."""
+    """How many different requests of each operation are sent meanwhile. A late event of a run that has just ended repeats some."""
     requests: Counter[str] = Counter()
+    sent: set[str] = set()
 
     def note(request: Request) -> None:
-        if request.url.endswith("/graphql"):
+        if request.url.endswith("/graphql") and request.post_data not in sent:
+            sent.add(request.post_data or "")
             operation = re.match(r"\s*\w+ (\w+)", str((request.post_data_json or {}).get("query", "")))
             requests[operation[1] if operation else "?"] += 1
 

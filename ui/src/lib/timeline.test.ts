@@ -6,6 +6,7 @@ import {
   ofFamily,
   pagesOf,
   placeOf,
+  rowOfChild,
   rowsOf,
   type TaskGroup,
   type TaskRun,
@@ -186,6 +187,18 @@ describe("the places of rows", () => {
     const { block, child } = placeOf(blocks, row);
     return [block.group.taskSlug, child];
   };
+
+  it("lead back to the child that they show", () => {
+    const rows = [0, 1, 2, 10_001, 10_002, 10_003];
+    expect(
+      rows.map((row) => {
+        const { block, child } = placeOf(blocks, row);
+        return rowOfChild(block, child);
+      }),
+    ).toEqual(rows);
+    const closed = blocks[2] as (typeof blocks)[number];
+    expect(rowOfChild(closed, 0)).toBeNull();
+  });
 
   it("are known without the rows before them", () => {
     expect(rowsOf(blocks)).toBe(10_004);
