@@ -91,7 +91,14 @@ class Recording:
 
     @contextmanager
     def stream(
-        self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None,
+        params: Any,
+        headers: dict[str, str],
+        extensions: Any,  # see client.library; there is no connection here
     ) -> Iterator[Any]:
         assert not params, "query parameters are not recorded; put them into the path"
         self._stage.next_exchange()

@@ -40,7 +40,14 @@ class Playback:
 
     @contextmanager
     def stream(
-        self, method: str, path: str, *, content: bytes | None, params: Any, headers: dict[str, str]
+        self,
+        method: str,
+        path: str,
+        *,
+        content: bytes | None,
+        params: Any,
+        headers: dict[str, str],
+        extensions: Any,  # as in Recording
     ) -> Iterator[Response]:
         assert not params, "query parameters are not recorded; put them into the path"
         expected = self.remaining.pop(0)
