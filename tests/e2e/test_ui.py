@@ -221,8 +221,7 @@ def test_everything_is_found_by_its_name(page: Page, site: Appliance, runs: Runs
     page.keyboard.press("Control+k")
     expect(palette.get_by_role("searchbox")).to_be_focused()
     page.keyboard.insert_text(f"{site.url}/runs/{runs.wide}?pane=history")
-    expect(palette.get_by_role("menuitem")).to_have_count(1)
-    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")  # before the server has answered, or after that
     expect(page).to_have_url(f"{site.url}/runs/{runs.wide}")
     expect(palette).to_have_count(0)
     page.keyboard.press("Control+k")

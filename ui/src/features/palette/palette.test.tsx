@@ -3,7 +3,7 @@
 import { fireEvent, screen, waitFor, within } from "@testing-library/react";
 import { beforeAll, beforeEach, expect, it, vi } from "vitest";
 import { type Page, renderPage } from "../../test/render";
-import { type FakeServer, fakeServer } from "../../test/server";
+import { type FakeServer, fakeServer, held } from "../../test/server";
 import { useShortcuts } from "../../ui/shortcuts";
 import { DeadEnd } from "./dead-end";
 import { PaletteButton } from "./palette-button";
@@ -91,6 +91,32 @@ it("finds what has the ID in a pasted address, and says if nothing has it", asyn
   await page.user.clear(screen.getByRole("searchbox"));
   await page.user.paste(ID.replace("1", "2"));
   expect(await screen.findByText("There is no run, flow or agent with this ID.")).toBeTruthy();
+});
+
+it("opens what has the ID when the answer comes after Enter", async () => {
+  const { promise, release } = held<object>();
+  server.onField("flowRun", () => promise);
+  const page = await opened();
+  await page.user.click(screen.getByRole("searchbox"));
+  await page.user.paste(ID);
+  await page.user.keyboard("{Enter}");
+  expect(page.address()).toBe("/runs");
+  release({ flowRun: RUN, flow: null, agent: null });
+  await waitFor(() => expect(page.address()).toBe(`/runs/${ID}`));
+  await waitFor(() => expect(screen.queryByRole("searchbox")).toBeNull());
+});
+
+it("forgets an early Enter when the text changes", async () => {
+  const { promise, release } = held<object>();
+  server.onField("flowRun", () => promise);
+  const page = await opened();
+  await page.user.click(screen.getByRole("searchbox"));
+  await page.user.paste(ID);
+  await page.user.keyboard("{Enter}");
+  await type(page, " ");
+  release({ flowRun: RUN, flow: null, agent: null });
+  await waitFor(() => expect(offered()).toEqual(["etl calm-otter"]));
+  expect(page.address()).toBe("/runs");
 });
 
 it("remembers what was opened", async () => {

@@ -1,5 +1,5 @@
 import { useNavigate } from "@tanstack/react-router";
-import { type KeyboardEvent, useCallback, useState } from "react";
+import { type KeyboardEvent, useCallback, useEffect, useState } from "react";
 import {
   Dialog as AriaDialog,
   Autocomplete,
@@ -65,20 +65,32 @@ function Search(props: SearchProps) {
     openDialog: props.onDialog,
     searchDocs: () => setText(`?${search.words}`),
   });
+  const choices = sections.flatMap(({ items }) => items);
+  const [early, setEarly] = useState("");
   const choose = (choice: Choice) => {
+    setEarly("");
     if (choice.id !== "search docs") props.onClose();
     choice.run?.();
   };
-  /** The result that has the focus, which follows the typing by half a second; before that, the first one. */
-  const onEnter = (event: KeyboardEvent<HTMLElement>) => {
-    const choices = sections.flatMap(({ items }) => items);
-    const choice = choices.find(({ id }) => id === focusedKey(event.target)) ?? choices[0];
-    if (event.key !== "Enter" || !choice) return;
-    event.preventDefault();
-    event.stopPropagation();
+  const enter = (choice: Choice) => {
     if (choice.href) window.open(choice.href, "_blank", "noopener");
     choose(choice);
   };
+  /** The result that has the focus, which follows the typing by half a second; before that, the first one, as soon as there is one. */
+  const onEnter = (event: KeyboardEvent<HTMLElement>) => {
+    if (event.key !== "Enter") return;
+    const choice = choices.find(({ id }) => id === focusedKey(event.target)) ?? choices[0];
+    if (!choice) {
+      setEarly(isWaiting ? text : "");
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    enter(choice);
+  };
+  useEffect(() => {
+    if (early && early === text && !isWaiting && choices[0]) enter(choices[0]);
+  });
   return (
     <Autocomplete inputValue={text} onInputChange={setText}>
       <div onKeyDownCapture={onEnter}>
