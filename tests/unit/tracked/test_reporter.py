@@ -168,6 +168,15 @@ class Waiters(deque[threading.Event]):
         self.came.release()
 
 
+def settle(run: Run, index: int, times: int) -> bool:
+    """Report a task run as Running so many times, each once the last one is acknowledged. Were all?"""
+    settled = []
+    for attempt in range(times):
+        run.reporter.task_state("t", index, Running(), attempt + 1)
+        settled.append(run.reporter.settle(WAIT, lambda: False))
+    return all(settled)
+
+
 def test_threads_that_were_acknowledged_together_share_the_next_report(
     server: Server, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,15 +192,8 @@ def test_threads_that_were_acknowledged_together_share_the_next_report(
     tasks(run, 1)
     assert held.wait(WAIT)
 
-    def settle_twice(index: int) -> bool:
-        settled = []
-        for attempt in (1, 2):
-            run.reporter.task_state("t", index, Running(), attempt)
-            settled.append(run.reporter.settle(WAIT, lambda: False))
-        return all(settled)
-
     with ThreadPoolExecutor(8) as pool:
-        ends = [pool.submit(settle_twice, index) for index in range(8)]
+        ends = [pool.submit(settle, run, index, 2) for index in range(8)]
         assert all(waiters.came.acquire(timeout=WAIT) for _ in ends)
         all_wait.set()
         assert all(end.result(WAIT) for end in ends)
@@ -209,18 +211,11 @@ def test_threads_that_came_while_a_report_was_on_its_way_wait_for_those_it_ackno
         held.set()
         assert go.wait(WAIT)
 
-    def settle(index: int, times: int) -> bool:
-        settled = []
-        for attempt in range(times):
-            run.reporter.task_state("t", index, Running(), attempt + 1)
-            settled.append(run.reporter.settle(WAIT, lambda: False))
-        return all(settled)
-
     server.before = hold
     with ThreadPoolExecutor(3) as pool:
-        ends = [pool.submit(settle, 0, 2)]
+        ends = [pool.submit(settle, run, 0, 2)]
         assert held.wait(WAIT) and waiters.came.acquire(timeout=WAIT)
-        ends += [pool.submit(settle, index, 1) for index in (1, 2)]
+        ends += [pool.submit(settle, run, index, 1) for index in (1, 2)]
         assert all(waiters.came.acquire(timeout=WAIT) for _ in (1, 2))
         go.set()
         assert all(end.result(WAIT) for end in ends)
