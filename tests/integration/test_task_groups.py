@@ -207,3 +207,9 @@ def test_the_command_line_lists_them(site: Site, mapped: str, run: Callable[...,
     told = msgspec.json.decode(run("get", "task-runs", mapped, "--groups", "--json"))
     assert [one["task_slug"] for one in told] == ["extract-1", "load-1"]
     assert invoke(["get", "task-runs", mapped, "--groups", "--task", "load-1"]) == 2
+
+
+def test_an_unknown_order_is_refused_with_those_there_are(site: Site, mapped: str) -> None:
+    answer = site.get(f"/api/v1/flow-runs/{mapped}/task-runs?sort=upwards")
+    assert answer.status_code == 400
+    assert answer.json()["message"] == "Task runs can't be sorted by 'upwards'; sort by index or worst_first."

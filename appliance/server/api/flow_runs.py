@@ -20,7 +20,7 @@ from appliance.protocol.logs import LogView
 from appliance.protocol.message import Page
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.states import StateView
-from appliance.protocol.task_runs import TaskGroupView, TaskRunSort, TaskRunView
+from appliance.protocol.task_runs import TaskGroupView, TaskRunView
 from appliance.protocol.verbs import VERBS, Verb
 from appliance.server.actions import continuation
 from appliance.server.actions.flow_runs.create import create_run
@@ -148,7 +148,7 @@ def tasks(
     limit: int | None = None,
     after: str | None = None,
     offset: int | None = None,
-    sort: TaskRunSort = "index",
+    sort: str = "index",
 ) -> Page:
     """List the run's task runs, by task and map index. `state` is a state's name or type (repeatable), and `task` a slug. `offset` starts
     further on; `sort=worst_first` lists failures first, and what went well last, without a `next`."""

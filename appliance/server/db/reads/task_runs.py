@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, cast, get_args
 from uuid import UUID
 
 from sqlalchemy import (
@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from appliance.protocol.states import StateType
+from appliance.protocol.task_runs import TaskRunSort
 from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
 from appliance.server.db.reads.among import OfMany
@@ -159,6 +160,8 @@ def listed(
 ) -> RowPage[TaskRunRow]:
     """A run's task runs: after a cursor, in the order of the unique key, which is by task, then by map index; or from a place in one of the
     TASK_RUN_SORTS on. Raises Invalid."""
+    if sort not in get_args(TaskRunSort):
+        raise Invalid(f"Task runs can't be sorted by {sort[:40]!r}; sort by {' or '.join(get_args(TaskRunSort))}.")
     if after is not None and (offset is not None or sort != "index"):
         raise Invalid("A cursor continues a list by index; use an offset for other lists, and none with a cursor.")
     if not 0 <= (offset or 0) <= MOST_SKIPPED:
