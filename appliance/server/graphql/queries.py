@@ -226,7 +226,7 @@ class Query(
         session, now = info.context.session(), info.context.now
         page = task_groups.page(session, flow_run_id, pages.size(first), after)
         info.context.loaders.history.want({group.own.id for group in page.groups if group.own is not None})
-        busy: Batch[str, list[int]] = Batch(lambda slugs: task_groups.busy(session, flow_run_id, slugs, now))
+        busy: Batch[str, list[int]] = Batch(lambda _: task_groups.busy(session, flow_run_id, page.groups, now))
         busy.want({group.task_slug for group in page.groups if group.states})
         return TaskGroupPage(items=[task_types.task_group(group, busy) for group in page.groups], next=page.next)
 

@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, case, extract, func, literal_column, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    case,
+    column,
+    extract,
+    func,
+    literal_column,
+    select,
+    tuple_,
+    values,
+)
 from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
@@ -19,6 +34,8 @@ from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import Time
 
 BUCKETS = 48
+_UNIX_EPOCH = 2_440_587.5
+"""Its Julian day."""
 _task = metadata.tables["task_run"]
 _is_child = _task.c.map_index >= 0
 
@@ -54,22 +71,47 @@ def page(session: Session, flow_run_id: UUID, limit: int, after: str | None) -> 
     slugs = [slug for (slug,) in readable.rows(session, query, limit + 1)]
     listed = slugs[:limit]
     numbers = _numbers(session.get_bind().dialect.name == "sqlite", flow_run_id, listed)
-    states = cast(Iterable[TaskGroupRow], readable.every(session, numbers.order_by("lowest")))
-    runs = cast(Iterable[TaskRunRow], readable.every(session, _own_and_first(flow_run_id, numbers)))
-    groups = _grouped(listed, list(states), list(runs))
+    states: list[TaskGroupRow] = readable.every(session, numbers.order_by("lowest"))
+    runs: list[TaskRunRow] = readable.every(session, _own_and_first(flow_run_id, states))
+    groups = _grouped(listed, states, runs)
     return GroupPage(groups, pages.encode(listed[-1]) if len(slugs) > limit else None)
 
 
-def busy(session: Session, flow_run_id: UUID, slugs: Collection[str], now: datetime) -> dict[str, list[int]]:
+def busy(session: Session, flow_run_id: UUID, groups: Collection[TaskGroup], now: datetime) -> dict[str, list[int]]:
     """How many children of each of these tasks were under way, in equal parts of the time from their first start to their last end, or to `now`.
     Tasks without two children that took some time are left out."""
-    statement = _spans(session.get_bind().dialect.name == "sqlite", flow_run_id, slugs)
+    spans = {group.task_slug: span for group in groups if (span := _span(group, now)) is not None}
+    if not spans:
+        return {}
+    statement = _parts(session.get_bind().dialect.name == "sqlite", flow_run_id, spans)
     changes: dict[str, list[int]] = {}
+    children: dict[str, int] = {}
     for slug, start, end, number in readable.every(session, statement, {"now": now}):
+        if start is None or end is None:
+            continue  # children that have not begun, or whose times are damaged
         steps = changes.setdefault(slug, [0] * (BUCKETS + 1))
-        steps[min(int(start), BUCKETS - 1)] += number
-        steps[min(int(end), BUCKETS - 1) + 1] -= number
-    return {slug: _summed(steps) for slug, steps in changes.items()}
+        steps[_bucket(start)] += number
+        steps[_bucket(end) + 1] -= number
+        children[slug] = children.get(slug, 0) + number
+    return {slug: _summed(steps) for slug, steps in changes.items() if children[slug] > 1}
+
+
+def _span(group: TaskGroup, now: datetime) -> tuple[datetime, datetime] | None:
+    """From the first start of a task's children to their last end, or to `now` while one is under way; None if no time lies between."""
+    begun = [state.numbers for state in group.states if state.numbers.first_start is not None]
+    if not begun:
+        return None
+    first = min(cast(datetime, state.first_start) for state in begun)
+    last = max(state.last_end or now if state.state_type in TERMINAL else now for state in begun)
+    return (first, last) if _milliseconds(last) > _milliseconds(first) else None
+
+
+def _milliseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1000)
+
+
+def _bucket(part: int) -> int:
+    return max(0, min(part, BUCKETS - 1))
 
 
 def _numbers(is_sqlite: bool, flow_run_id: UUID, slugs: Collection[str]) -> Select[Any]:
@@ -89,14 +131,9 @@ def _numbers(is_sqlite: bool, flow_run_id: UUID, slugs: Collection[str]) -> Sele
     )
 
 
-def _own_and_first(flow_run_id: UUID, numbers: Select[Any]) -> Select[Any]:
-    number = numbers.subquery()
-    is_first = and_(
-        _task.c.flow_run_id == flow_run_id,
-        _task.c.task_slug == number.c.task_slug,
-        _task.c.map_index == number.c.lowest,
-    )
-    return select(*_task.c).join_from(number, _task, is_first)
+def _own_and_first(flow_run_id: UUID, states: Iterable[TaskGroupRow]) -> Select[Any]:
+    lowest = tuple_(_task.c.task_slug, _task.c.map_index).in_([(state.task_slug, state.lowest) for state in states])
+    return select(*_task.c).where(_task.c.flow_run_id == flow_run_id, lowest)
 
 
 def _start(is_sqlite: bool) -> ColumnElement[Any]:
@@ -112,37 +149,27 @@ def _sound(time: ColumnElement[Any], is_sqlite: bool) -> ColumnElement[Any]:
     return case((func.julianday(time).is_not(None), time)) if is_sqlite else time
 
 
-def _spans(is_sqlite: bool, flow_run_id: UUID, slugs: Collection[str]) -> Select[Any]:
-    """How many children began in one part of their task's time and ended in another."""
-    start = _start(is_sqlite)
-    end = case((_task.c.state_type.in_(sorted(TERMINAL)), _end(is_sqlite)), else_=bindparam("now", type_=Time()))
-    of_tasks = and_(
-        _task.c.flow_run_id == flow_run_id,
-        _task.c.task_slug.in_(slugs),
-        _is_child,
-        start.is_not(None),
-        end.is_not(None),
-    )
-    span = (
-        select(_task.c.task_slug, func.min(start).label("first"), func.max(end).label("last"))
-        .where(of_tasks)
-        .group_by(_task.c.task_slug)
-        .having(func.count() > 1, func.max(end) > func.min(start))
-        .subquery()
-    )
-
-    def seconds(time: ColumnElement[Any]) -> ColumnElement[Any]:
-        return func.julianday(time) * 86_400.0 if is_sqlite else extract("epoch", time)
+def _parts(is_sqlite: bool, flow_run_id: UUID, spans: Mapping[str, tuple[datetime, datetime]]) -> Select[Any]:
+    """How many children began in one part of their task's span and ended in another. Parts are null where a time is missing or damaged."""
+    rows = [
+        (slug, _milliseconds(first), _milliseconds(last) - _milliseconds(first))
+        for slug, (first, last) in spans.items()
+    ]
+    columns = (column("task_slug", Text), column("first", BigInteger), column("length", BigInteger))
+    span = values(*columns, name="span").data(rows).cte()
 
     def part(time: ColumnElement[Any]) -> ColumnElement[Any]:
-        length = func.nullif(seconds(span.c.last) - seconds(span.c.first), 0)
-        place = (seconds(time) - seconds(span.c.first)) * BUCKETS / length
-        return func.coalesce(sql_cast(place if is_sqlite else func.floor(place), Integer), 0)
+        days = func.julianday(time) - _UNIX_EPOCH
+        at = sql_cast(days * 86_400_000.0 + 0.5 if is_sqlite else extract("epoch", time) * 1000, BigInteger)
+        return (at - span.c.first) * BUCKETS // span.c.length
 
-    parts = (part(start).label("begun"), part(end).label("ended"))
+    ended = func.coalesce(_task.c.end_time, _task.c.state_at)
+    end = case((_task.c.state_type.in_(sorted(TERMINAL)), ended), else_=bindparam("now", type_=Time()))
+    parts = (part(_task.c.start_time).label("begun"), part(end).label("ended"))
+    of_task = and_(_task.c.flow_run_id == flow_run_id, _task.c.task_slug == span.c.task_slug, _is_child)
     return (
         select(_task.c.task_slug, *parts, func.count())
-        .join_from(span, _task, and_(of_tasks, _task.c.task_slug == span.c.task_slug))
+        .join_from(span, _task, of_task)
         .group_by(_task.c.task_slug, literal_column("begun"), literal_column("ended"))
     )
 
