@@ -38,6 +38,7 @@ def document(
     labels: list[str] | None = None,
     secrets: list[str] | None = None,
     owner: str = "",
+    more_tasks: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     said = {"secrets": secrets, "owner": owner}
     return {name: value for name, value in said.items() if value} | {
@@ -45,6 +46,7 @@ def document(
         "tasks": [
             {"slug": "extract-1", "name": "extract", "tags": ["db"], "mapped": False},
             {"slug": "load-1", "name": "load", "tags": [], "mapped": True},
+            *({"slug": slug, "name": slug[:-2], "tags": [], "mapped": False} for slug in more_tasks),
         ],
         "edges": [{"upstream": "extract-1", "downstream": "load-1", "key": "rows", "mapped": True, "flattened": False}],
         "parameters": [] if parameters is None else parameters,

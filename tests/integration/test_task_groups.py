@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from appliance.cli.root import invoke
 from tests.integration.builders import begun, send, task
@@ -135,6 +136,28 @@ def test_a_group_knows_when_it_was_busy(site: Site) -> None:
     send(site.database, one, 1, *events)
     [load] = groups(site, str(one))["items"]
     assert load["busy"] == [2] * 24 + [3] + [2] * 23
+
+
+def test_more_tasks_cost_no_more_statements(site: Site) -> None:
+    def statements(*tasks: str) -> int:
+        one, _agent = begun(site.database, name=f"flow-{len(tasks)}", more_tasks=tasks[1:])
+        children = [task("load-1", "RUNNING", "Running", map_index=index) for index in range(3)]
+        send(site.database, one, 1, *children, *(task(slug, "RUNNING", "Running") for slug in tasks))
+        sent: list[str] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+            if threading.current_thread().name != "broadcast":  # it watches for changes all the time
+                sent.append(statement)
+
+        event.listen(site.database.engine, "before_cursor_execute", note)
+        try:
+            assert len(groups(site, str(one))["items"]) == len(tasks)
+        finally:
+            event.remove(site.database.engine, "before_cursor_execute", note)
+        return len(sent)
+
+    statements("load-1")  # the token's last use is noted now, and not again for a minute
+    assert statements("load-1") == statements("load-1", "mail-1", "publish-1")
 
 
 def test_children_come_in_windows(site: Site, mapped: str) -> None:

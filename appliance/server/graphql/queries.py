@@ -227,7 +227,7 @@ class Query(
         page = task_groups.page(session, flow_run_id, pages.size(first), after)
         info.context.loaders.history.want({group.own.id for group in page.groups if group.own is not None})
         busy: Batch[str, list[int]] = Batch(lambda _: task_groups.busy(session, flow_run_id, page.groups, now))
-        busy.want({group.task_slug for group in page.groups if group.states})
+        busy.want({group.task_slug for group in page.groups})
         return TaskGroupPage(items=[task_types.task_group(group, busy) for group in page.groups], next=page.next)
 
     @root_field(Permission.READ)

@@ -17,7 +17,6 @@ from sqlalchemy import (
     bindparam,
     case,
     column,
-    extract,
     func,
     literal_column,
     select,
@@ -160,7 +159,7 @@ def _parts(is_sqlite: bool, flow_run_id: UUID, spans: Mapping[str, tuple[datetim
 
     def part(time: ColumnElement[Any]) -> ColumnElement[Any]:
         days = func.julianday(time) - _UNIX_EPOCH
-        at = sql_cast(days * 86_400_000.0 + 0.5 if is_sqlite else extract("epoch", time) * 1000, BigInteger)
+        at = sql_cast(days * 86_400_000.0 + 0.5 if is_sqlite else func.date_part("epoch", time) * 1000, BigInteger)
         return (at - span.c.first) * BUCKETS // span.c.length
 
     ended = func.coalesce(_task.c.end_time, _task.c.state_at)
