@@ -16,8 +16,18 @@ def prepare() -> None:
 
 
 def begin(transport: Transport, flow_run_id: UUID, attempt: int) -> Begun:
-    """Ask whether this attempt may run."""
-    return transport.post(path("flow-runs", flow_run_id, "begin"), Begin(attempt=attempt), Begun)
+    """Ask whether this attempt may run, and for the task runs of earlier ones."""
+    begun = answer = _begin(transport, flow_run_id, attempt, "")
+    while answer.more_after is not None:
+        answer = _begin(transport, flow_run_id, attempt, answer.more_after)
+        if answer.verdict != "go":  # the attempt has ended in the meantime
+            return answer
+        begun.tasks.extend(answer.tasks)
+    return begun
+
+
+def _begin(transport: Transport, flow_run_id: UUID, attempt: int, after: str) -> Begun:
+    return transport.post(f"{path('flow-runs', flow_run_id, 'begin')}?after={after}", Begin(attempt=attempt), Begun)
 
 
 def report(transport: Transport, flow_run_id: UUID, report: bytes) -> Reported:

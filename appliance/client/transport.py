@@ -33,7 +33,7 @@ class _Request(NamedTuple):
     key: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.method} {self.path}"
+        return f"{self.method} {self.path.partition('?')[0]}"
 
 
 class Transport:

@@ -50,6 +50,7 @@ class Begun(Answer, kw_only=True):
     scheduled_time: datetime | None = None
     last_seq: int = 0
     tasks: list[EarlierTask] = []
+    more_after: str | None = None  # there are more tasks: begin again with this as `after` in the query
     heartbeat_interval: float = 10.0
     longest_wait: float = 600.0  # seconds; for longer waits, the attempt hands the run back
     limited_tags: list[str] = []  # a task with one of these tags must request a slot before it runs

@@ -216,7 +216,9 @@ def read_for_changes(session: Session, run: UUID) -> None:
     reads.flow_runs.attempt_state(session, run)
     reads.run_health.has_lease_after(session, UNTIL)
     reads.run_health.stuck(session, UNTIL, UNTIL, 20)
-    for ask in (reads.task_runs.of_flow_run, reads.task_runs.types_of, reads.task_runs.with_times):
+    for most, after in ((None, ""), (10**6, ""), (10**6, pages.encode(3, "load-1"))):
+        reads.task_runs.of_flow_run(session, run, most, after)
+    for ask in (reads.task_runs.types_of, reads.task_runs.with_times):
         ask(session, run)
     reads.task_runs.find(session, run, "load", 1)
     reads.task_runs.paused(session, run, "load", 1)

@@ -20,6 +20,7 @@ from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import flow_runs as read_flow_runs
 from appliance.server.db.reads import flows
 from appliance.server.db.reads import task_runs as read_task_runs
+from appliance.server.db.reads.pages import RowPage
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import AttemptRun, FlowRunColumns, LockedRun
 from appliance.server.db.rows.task_runs import EarlierTaskRun
@@ -36,19 +37,30 @@ from appliance.server.events.outbox import announce
 _graphs: OrderedDict[UUID, dict[str, GraphTask]] = OrderedDict()
 """Task names and tags by version: a version never changes, and every report needs them."""
 _GRAPHS_KEPT = 64
+_EARLIER_BYTES = 8 * 1024 * 1024
+"""Of earlier task runs in one answer. A client reads at most 64 MB."""
 _budget = LogBudget()
 
 
 @retried
-def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now: datetime | None = None) -> Begun:
-    """Let the attempt run, make it wait, or tell it to end. A go sets the run Running; a repeated request gets the same answer."""
+def begin(
+    db: Database,
+    actor: Actor,
+    flow_run_id: UUID,
+    request: Begin,
+    after: str | None = None,
+    *,
+    now: datetime | None = None,
+) -> Begun:
+    """Let the attempt run, make it wait, or tell it to end. A go sets the run Running; a repeated request gets the same answer. The task runs of
+    earlier attempts come in pages, unless `after` is None."""
     now = now or clock.now()
     with db.write("begin") as session:
         run = flow_runs.lock_attempt(session, flow_run_id)
         if run is None:
             raise _no_such_run()
         if has_begun(run, request.attempt):
-            return _go(session, db, run)
+            return _go(session, db, run, after)
         hold = "The flow is paused." if run.paused else ""
         columns: FlowRunColumns = {
             "start_time": now, "lease_expires_at": now + timedelta(seconds=db.rules.run_lease),
@@ -59,7 +71,7 @@ def begin(db: Database, actor: Actor, flow_run_id: UUID, request: Begin, *, now:
             return Begun(verdict="refused", reason=verdict.sentence)
         if isinstance(verdict, Wait):
             return Begun(verdict="wait", reason=verdict.reason, retry_after=verdict.retry_after)
-        return _go(session, db, run)
+        return _go(session, db, run, after)
 
 
 @retried
@@ -174,8 +186,11 @@ def _store_tasks(
     return rows
 
 
-def _go(session: Session, db: Database, run: AttemptRun) -> Begun:
-    earlier = read_task_runs.of_flow_run(session, run.id) if run.attempt > 1 else []
+def _go(session: Session, db: Database, run: AttemptRun, after: str | None) -> Begun:
+    earlier: RowPage[EarlierTaskRun] = RowPage([])
+    if run.attempt > 1:
+        most = None if after is None else _EARLIER_BYTES
+        earlier = read_task_runs.of_flow_run(session, run.id, most, after or "")
     return Begun(
         verdict="go",
         flow_run_name=run.name,
@@ -183,7 +198,8 @@ def _go(session: Session, db: Database, run: AttemptRun) -> Begun:
         context=run.context,
         scheduled_time=run.due_at or run.scheduled_time,
         last_seq=run.last_seq,
-        tasks=[_earlier_task(task) for task in earlier],
+        tasks=[_earlier_task(task) for task in earlier.rows],
+        more_after=earlier.next,
         heartbeat_interval=db.rules.heartbeat_interval,
         longest_wait=db.rules.longest_wait,
         limited_tags=slots.limited_tags(db, session),

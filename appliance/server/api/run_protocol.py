@@ -29,9 +29,10 @@ REPORT_LIMIT = 16 * 1024 * 1024
 
 
 @turns.post("/begin", permission=Permission.RUN_PROTOCOL, body=Begin, status_code=200)
-def begin(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> Begun:
-    """Begin this attempt, if it may run now."""
-    return runs.begin(_database(request), request.user, flow_run_id, decode(body, Begin))
+def begin(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes, after: str | None = None) -> Begun:
+    """Begin this attempt, if it may run now. With `after`, the task runs of earlier attempts come in pages: it is empty for the first, and
+    then what the answer before says in `more_after`. Without it, all come at once."""
+    return runs.begin(_database(request), request.user, flow_run_id, decode(body, Begin), after)
 
 
 @turns.post(

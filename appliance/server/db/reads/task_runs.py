@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast, get_args
 from uuid import UUID
 
+import msgspec
 from sqlalchemy import (
+    ColumnElement,
     FromClause,
     Select,
     and_,
@@ -20,6 +22,7 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    tuple_,
     union_all,
 )
 from sqlalchemy.orm import Session
@@ -29,7 +32,7 @@ from appliance.protocol.task_runs import TaskRunSort
 from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
 from appliance.server.db.reads.among import OfMany
-from appliance.server.db.reads.pages import RowPage, read, text_key, unusable
+from appliance.server.db.reads.pages import RowPage, encode, read, text_key, unusable
 from appliance.server.db.rows.task_runs import (
     EarlierTaskRun,
     EndedTaskRun,
@@ -51,6 +54,10 @@ _state = metadata.tables["task_run_state"]
 _failed_on_its_own = and_(
     _task.c.state_type == "FAILED", _task.c.state_name != "TriggerFailed", _task.c.state_name != "Crashed"
 )
+_CHUNK = 1_000
+"""Rows that are read at once where texts may be long."""
+_ROW_BYTES = 300
+"""What a task run takes in an answer besides its texts."""
 _BADNESS = case(
     (and_(_task.c.state_type == "FAILED", _task.c.state_name != "TriggerFailed"), 0),
     (_task.c.state_name.in_(("Retrying", "AwaitingRetry")), 1),
@@ -170,8 +177,7 @@ def listed(
         raise Invalid(f"A map index is between -1, for a task that is not mapped, and {MAX_INDEX:,}.")
     query = criteria.chosen(flow_run_id)
     if after is not None:
-        index, slug = _key(after)
-        query = query.where(or_(_task.c.task_slug > slug, and_(_task.c.task_slug == slug, _task.c.map_index > index)))
+        query = query.where(_comes_after(after))
     order = (_BADNESS,) if sort == "worst_first" else ()
     query = query.order_by(*order, _task.c.task_slug, _task.c.map_index)
     if offset:
@@ -242,7 +248,12 @@ def histories(session: Session, task_run_ids: Collection[UUID]) -> dict[UUID, li
     return states
 
 
-def _key_of(row: TaskRunRow) -> tuple[int, str]:
+def _comes_after(cursor: str) -> ColumnElement[bool]:
+    index, slug = _key(cursor)
+    return tuple_(_task.c.task_slug, _task.c.map_index) > tuple_(slug, index)
+
+
+def _key_of(row: TaskRunRow | EarlierTaskRun) -> tuple[int, str]:
     return row.map_index, row.task_slug
 
 
@@ -307,9 +318,10 @@ def with_times(session: Session, flow_run_id: UUID) -> list[TimedTaskRun]:
     return [row for row in rows if (row.state_data or {}).get("start_time")]
 
 
-def of_flow_run(session: Session, flow_run_id: UUID) -> list[EarlierTaskRun]:
-    """All task runs of a flow run, for a restart."""
-    statement = select(
+def of_flow_run(session: Session, flow_run_id: UUID, most_bytes: int | None, after: str) -> RowPage[EarlierTaskRun]:
+    """The task runs of a flow run, for a restart, after a cursor, which is empty at the beginning. A page ends with the one that makes its texts
+    longer than `most_bytes`."""
+    query = select(
         _task.c.task_slug,
         _task.c.map_index,
         _task.c.state_type,
@@ -319,4 +331,15 @@ def of_flow_run(session: Session, flow_run_id: UUID) -> list[EarlierTaskRun]:
         _task.c.result_location,
         _task.c.run_count,
     ).where(_task.c.flow_run_id == flow_run_id)
-    return cast(list[EarlierTaskRun], readable.complete(session, statement))
+    query = query.order_by(_task.c.task_slug, _task.c.map_index)
+    if most_bytes is None:
+        return RowPage(readable.complete(session, query))
+    rows: list[EarlierTaskRun] = []
+    while chunk := readable.complete(session, (query.where(_comes_after(after)) if after else query).limit(_CHUNK)):
+        for row in chunk:
+            rows.append(row)
+            most_bytes -= _ROW_BYTES + len(row.state_message) + len(msgspec.json.encode(row.state_data))
+            if most_bytes < 0:
+                return RowPage(rows, encode(*_key_of(row)))
+        after = encode(*_key_of(chunk[-1]))
+    return RowPage(rows)
