@@ -75,7 +75,22 @@ def markdown() -> str:
     parts.append(
         "## Testing\n\n`from appliance.testing import ...`; see [testing](tutorial.md#testing).\n\n::: appliance.testing\n"
     )
+    parts.append("## Task library\n\nSee [the task library](tasks.md).\n")
+    parts += [f"::: {name}\n" for name in tasks_of_the_library()]
     return "\n".join(parts)
+
+
+def tasks_of_the_library() -> list[str]:
+    """What the modules of its subjects export, with full paths."""
+    modules = [path for path in sorted((ROOT / "appliance" / "tasks").glob("*.py")) if path.stem != "__init__"]
+    return [f"appliance.tasks.{path.stem}.{name}" for path in modules for name in _all(path)]
+
+
+def _all(path: Path) -> list[str]:
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "__all__":
+            return list(ast.literal_eval(node.value))
+    return []
 
 
 def _subject(origin: str) -> str:

@@ -49,6 +49,7 @@ COMMANDS = {
     "failure": "appliance.cli.failure:failure",
     "view": "appliance.cli.view:view",
     "secret": "appliance.cli.secret:secret",
+    "tasks": "appliance.cli.tasks:tasks",
     "bundle": "appliance.cli.bundle:bundle",
     "image": "appliance.cli.image:image",
     "result": "appliance.cli.result:result",

@@ -5,7 +5,7 @@ Both are contextvars, so threads and event loops never see each other's run.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time
@@ -120,3 +120,5 @@ class TaskRunContext:
 
 current_flow_run: ContextVar[FlowRunContext | None] = ContextVar("current_flow_run", default=None)
 current_task_run: ContextVar[TaskRunContext | None] = ContextVar("current_task_run", default=None)
+stop_requested: ContextVar[Callable[[], bool]] = ContextVar("stop_requested", default=lambda: False)
+"""Must the current flow run stop? For code in threads, where nothing interrupts it."""

@@ -13,7 +13,7 @@ from appliance.core import copies, masking, parameter_types
 from appliance.core.edge import Edge
 from appliance.core.flow import Flow
 from appliance.core.logs import get_logger
-from appliance.core.run_context import FlowRunContext, current_flow_run
+from appliance.core.run_context import FlowRunContext, current_flow_run, stop_requested
 from appliance.core.signals import StateSignal
 from appliance.core.states import (
     Cancelled,
@@ -111,7 +111,7 @@ class FlowRunner:
         """Run the flow to its end. If all remaining tasks wait for a person or for longer than `longest_wait`, the state is Paused, or
         Retrying with the time to continue; the next attempt starts from the `earlier_states` of its result."""
         thread_context.follow()
-        token = current_flow_run.set(self.context)
+        token, stop_token = current_flow_run.set(self.context), stop_requested.set(self.stop_requested)
         try:
             self.change(Running("Running flow."))
             if not isinstance(self.state, Running):
@@ -122,6 +122,7 @@ class FlowRunner:
             return self.state
         finally:
             current_flow_run.reset(token)
+            stop_requested.reset(stop_token)
 
     def change(self, new: State) -> None:
         """The one place where the flow run changes its state: handlers first, then the hook."""

@@ -9,10 +9,10 @@ from contextvars import ContextVar
 from functools import wraps
 from typing import Any
 
-from appliance.core.run_context import current_flow_run, current_task_run
+from appliance.core.run_context import current_flow_run, current_task_run, stop_requested
 from appliance.engine.output.streams import current_sink
 
-_carried: list[ContextVar[Any]] = [current_flow_run, current_sink]
+_carried: list[ContextVar[Any]] = [current_flow_run, current_sink, stop_requested]
 _lock = threading.Lock()
 _followed = False
 

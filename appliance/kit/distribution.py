@@ -31,6 +31,12 @@ def require_server() -> None:
         raise MissingExtra(f"This needs the server, and only the SDK is installed; run: {install('server')}")
 
 
+def require_extra(what: str, extra: str, *modules: str) -> None:
+    """Raise MissingExtra unless the modules of the extra can be imported. `what` starts the sentence. Nothing is imported."""
+    if not all(map(is_installed, modules)):
+        raise MissingExtra(f"{what} needs libraries that aren't installed here; run: {install(extra)}")
+
+
 def is_installed(module: str) -> bool:
     """Whether a library can be imported. Finding out loads nothing."""
     try:

@@ -18,6 +18,10 @@ PLANTS = {
         "core/edge.py",
         "def late() -> object:\n    import appliance.core.task\n\n    return appliance.core.task",
     ),
+    "Subjects of the task library don't import each other": (
+        "tasks/catalogue.py",
+        "import appliance.tasks.shell",
+    ),
     "The server's floors": ("server/db/reads/agents.py", "import appliance.server.actions.agents"),
     "The server never imports what builds or runs user code": ("server/actions/flows.py", "import appliance.core.flow"),
     "Core, schedules and domain know no framework and do no I/O": ("server/domain/waiting.py", "import sqlalchemy"),

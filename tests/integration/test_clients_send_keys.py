@@ -314,6 +314,8 @@ CHANGE_NOTHING = {
         "maintenance show",
         "disk show",
         "hold show",
+        "tasks list",
+        "tasks show",
     ),
     *(
         "job list",

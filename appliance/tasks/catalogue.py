@@ -1,0 +1,42 @@
+"""The subjects of the task library. `appliance tasks list` and the reference are made from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from appliance.kit import distribution
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One module of the library."""
+
+    name: str
+    """The module is `appliance.tasks.<name>`."""
+    about: str
+    tasks: tuple[str, ...]
+    extra: str | None = None
+    """The extra of the package with the libraries that it needs."""
+    libraries: tuple[str, ...] = ()
+    """Their modules."""
+
+    @property
+    def module(self) -> str:
+        return f"appliance.tasks.{self.name}"
+
+    def is_installed(self) -> bool:
+        return all(map(distribution.is_installed, self.libraries))
+
+    def require(self) -> None:
+        """Raise MissingExtra unless its libraries are installed."""
+        if self.extra is not None:
+            distribution.require_extra(self.module, self.extra, *self.libraries)
+
+
+SUBJECTS = (Subject("shell", "Run commands in a shell.", ("ShellTask",)),)
+BY_NAME = {subject.name: subject for subject in SUBJECTS}
+
+
+def require(name: str) -> None:
+    """Called by the module of a subject before anything else. Raises MissingExtra."""
+    BY_NAME[name].require()
