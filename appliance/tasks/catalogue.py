@@ -33,7 +33,14 @@ class Subject:
             distribution.require_extra(self.module, self.extra, *self.libraries)
 
 
-SUBJECTS = (Subject("shell", "Run commands in a shell.", ("ShellTask",)),)
+SUBJECTS = (
+    Subject("shell", "Run commands in a shell.", ("ShellTask",)),
+    Subject(
+        "http",
+        "Send requests, read lists page by page, and download files.",
+        ("HttpRequest", "HttpPages", "HttpDownload"),
+    ),
+)
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 
 

@@ -8,7 +8,10 @@ from typing import ClassVar
 
 from appliance.core.secrets import Secret
 from appliance.core.task import Task
+from appliance.tasks.http import Bearer, HttpRequest
 from appliance.tasks.shell import ShellTask
+from tests.conformance.task_servers import Web
+from tests.e2e.appliance_process import free_port
 
 SECRET = "ZEBRA_PASSWORD"
 VALUE = "right-zebra-4711"
@@ -73,4 +76,35 @@ class Shell(Place):
         return file.exists() and Path(f"/proc/{file.read_text().strip() or '0'}").exists()
 
 
-PLACES: list[type[Place]] = [Shell]
+class Http(Place):
+    subject = "http"
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.web = Web(VALUE)
+        self.target = self.web.port
+
+    def close(self) -> None:
+        self.web.close()
+
+    def good(self) -> Make:
+        return self.through(self.web.port)
+
+    def slow(self) -> Make:
+        return lambda **options: HttpRequest(f"{self.web.url}/slow", auth=Bearer(Secret(SECRET)), **options)()
+
+    def is_busy(self) -> bool:
+        return self.web.waiting > 0
+
+    def denied(self) -> Make:
+        return self.good()
+
+    def unreachable(self) -> Make:
+        return self.through(free_port())
+
+    def through(self, port: int) -> Make:
+        url, auth = f"http://127.0.0.1:{port}/echo", Bearer(Secret(SECRET))
+        return lambda **options: HttpRequest(url, auth=auth, **options)()
+
+
+PLACES: list[type[Place]] = [Shell, Http]

@@ -6,35 +6,68 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from appliance.tasks.catalogue import SUBJECTS
+from tests.conformance.task_servers import Web
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "pages" / "tasks.md").read_text()
 TEMPLATE = ROOT / "docs" / "dev" / "tasks.md"
 EXAMPLES = dict(re.findall(r'```python title="([\w-]+)\.py"\n(.*?)```', PAGE, re.S))
-SETTINGS: dict[str, dict[str, str]] = {
-    "shell": {"APPLIANCE_SECRET_TOKEN": "sesame-open"},
-}
-"""What each example finds in its environment."""
+PASSWORD = "sesame-opens-4711"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What an example needs: replacements in its text, the names of secrets, which all have one value, and what it leaves behind."""
+
+    secrets: tuple[str, ...] = ()
+    replaced: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+
+
+@contextmanager
+def shell(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    yield Setting(("TOKEN",))
+
+
+@contextmanager
+def http_orders(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    with closing(Web(PASSWORD)) as web:
+        yield Setting(
+            ("API_TOKEN", "WAREHOUSE_SECRET"), {"https://api.example.org": web.url}, ("orders.jsonl", "report.csv")
+        )
+
+
+SETTINGS = {setting.__name__: setting for setting in (shell, http_orders)}
 
 
 def test_every_subject_has_an_example_and_every_example_is_run() -> None:
-    assert set(EXAMPLES) == {subject.name for subject in SUBJECTS} == set(SETTINGS)
+    used = set(re.findall(r"from appliance\.tasks\.(\w+) import", "".join(EXAMPLES.values())))
+    assert used == {subject.name for subject in SUBJECTS}
+    assert set(EXAMPLES) == set(SETTINGS)
     assert PAGE.count("```python") == len(EXAMPLES)
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
-def test_an_example_runs(name: str, tmp_path: Path) -> None:
-    (tmp_path / f"{name}.py").write_text(EXAMPLES[name])
-    done = _python(tmp_path, f"{name}.py", **SETTINGS[name])
+def test_an_example_runs(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    with SETTINGS[name](tmp_path, request) as setting:
+        text = EXAMPLES[name]
+        for old, new in setting.replaced.items():
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / f"{name}.py").write_text(text)
+        done = _python(tmp_path, f"{name}.py", **{f"APPLIANCE_SECRET_{secret}": PASSWORD for secret in setting.secrets})
     assert done.returncode == 0, done.stderr
-    assert " Success." in done.stderr, done.stderr
-    for key, value in SETTINGS[name].items():
-        assert not key.startswith("APPLIANCE_SECRET_") or value not in done.stdout + done.stderr
+    assert ": Success." in done.stderr, done.stderr
+    assert PASSWORD not in done.stdout + done.stderr
+    assert all((tmp_path / file).exists() for file in setting.files)
 
 
 @pytest.mark.slow

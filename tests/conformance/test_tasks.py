@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +18,14 @@ import cloudpickle
 import pytest
 
 from appliance.core.flow import Flow
-from appliance.core.states import Failed, State, TimedOut
+from appliance.core.states import Failed, Running, State, TimedOut
 from appliance.core.task import Task
 from appliance.core.task_options import FORMS
 from appliance.engine.executors import Executor, LocalExecutor, ThreadExecutor
 from appliance.tasks.catalogue import BY_NAME, SUBJECTS, Subject
 from appliance.tasks.library import errors
 from appliance.tasks.library.task import LibraryTask, TaskOptions
-from appliance.testing import LogLines, log_lines
+from appliance.testing import log_lines
 from tests.chaos.proxy import CUT, PASS, Proxy
 from tests.conformance.task_places import PLACES, SECRET, VALUE, WRONG, Make, Place
 from tests.e2e.appliance_process import until
@@ -47,25 +48,36 @@ def made(make: Make, **options: Any) -> tuple[Flow, Task]:
     return flow, task
 
 
-def outcome(
-    make: Make, executor: Executor | None = None, secret: str = VALUE, **options: Any
-) -> tuple[State, LogLines]:
+@dataclass
+class Outcome:
+    """How a task has ended, after how many tries, and what was logged."""
+
+    state: State
+    tries: int
+    lines: list[str]
+
+    def everything(self) -> str:
+        """All that people can see of the task run."""
+        chain = [self.state.result] if isinstance(self.state.result, BaseException) else []
+        for error in chain:
+            context = None if error.__suppress_context__ else error.__context__
+            chain += [one for one in (error.__cause__, context) if one is not None]
+        texts = [str(self.state.message), repr(self.state.result), repr(self.state.data), *map(repr, chain)]
+        return "\n".join([*texts, *self.lines])
+
+
+def outcome(make: Make, executor: Executor | None = None, secret: str = VALUE, **options: Any) -> Outcome:
+    tries = 0
+
+    def count(_task: Any, _old: State, new: State) -> None:
+        nonlocal tries
+        tries += isinstance(new, Running)
+
+    options["state_handlers"] = [count, *options.get("state_handlers", ())]
     flow, task = made(make, **options)
     with log_lines() as lines:
         final = flow.run(executor=executor, progress=False, context={"secrets": {SECRET: secret}})
-    state = final.result[task]
-    assert isinstance(state, State)
-    return state, lines
-
-
-def everything(state: State, lines: LogLines) -> str:
-    """All that people can see of a task run."""
-    chain = [state.result] if isinstance(state.result, BaseException) else []
-    for error in chain:
-        chain += [
-            one for one in (error.__cause__, error.__context__) if one is not None and not error.__suppress_context__
-        ]
-    return "\n".join([str(state.message), repr(state.result), repr(state.data), *map(repr, chain), *lines.messages])
+    return Outcome(final.result[task], tries, lines.messages)
 
 
 def test_every_subject_has_a_place() -> None:
@@ -73,9 +85,9 @@ def test_every_subject_has_a_place() -> None:
 
 
 def test_a_call_goes_well_and_shows_no_secret(place: Place) -> None:
-    state, lines = outcome(place.good())
-    assert state.is_successful(), state.message
-    assert VALUE not in everything(state, lines)
+    done = outcome(place.good())
+    assert done.state.is_successful(), done.state.message
+    assert VALUE not in done.everything()
 
 
 def test_secrets_of_a_task_are_declared(place: Place) -> None:
@@ -89,10 +101,10 @@ def test_a_timeout_ends_the_other_side(place: Place, executor: type[Executor]) -
     slow = place.slow()
     if slow is None:
         pytest.skip("nothing of it can take long")
-    state, lines = outcome(slow, executor(), timeout=1.5, max_retries=0)
-    assert type(state) is TimedOut, state
+    done = outcome(slow, executor(), timeout=1.5, max_retries=0)
+    assert type(done.state) is TimedOut, done.state
     until("the other side ends", lambda: not place.is_busy(), 15)
-    assert VALUE not in everything(state, lines)
+    assert VALUE not in done.everything()
 
 
 @pytest.mark.parametrize("executor", ["LocalExecutor", "ThreadExecutor"])
@@ -124,22 +136,22 @@ def test_wrong_credentials_are_a_sentence_and_not_retried(place: Place) -> None:
     denied = place.denied()
     if denied is None:
         pytest.skip("it has no credentials")
-    state, lines = outcome(denied, secret=WRONG)
-    assert isinstance(state.result, errors.AccessDenied), state
-    assert WRONG not in everything(state, lines)
-    assert state.context["task_run_count"] == 1
-    assert str(state.result).endswith(".")
+    done = outcome(denied, secret=WRONG)
+    assert isinstance(done.state.result, errors.AccessDenied), done.state
+    assert WRONG not in done.everything()
+    assert done.tries == 1
+    assert str(done.state.result).endswith(".")
 
 
 def test_an_unreachable_host_is_a_sentence_and_retried(place: Place) -> None:
     unreachable = place.unreachable()
     if unreachable is None:
         pytest.skip("it reaches no host")
-    state, lines = outcome(unreachable, max_retries=1, retry_delay=0, retry_on=errors.Unreachable)
-    assert isinstance(state.result, errors.Unreachable), state
-    assert state.context["task_run_count"] == 2
-    assert VALUE not in everything(state, lines)
-    assert str(state.result).endswith(".")
+    done = outcome(unreachable, max_retries=1, retry_delay=0, retry_on=errors.Unreachable)
+    assert isinstance(done.state.result, errors.Unreachable), done.state
+    assert done.tries == 2
+    assert VALUE not in done.everything()
+    assert str(done.state.result).endswith(".")
 
 
 def test_a_connection_that_is_dropped_once_is_retried(place: Place) -> None:
@@ -156,12 +168,12 @@ def test_a_connection_that_is_dropped_once_is_retried(place: Place) -> None:
                 proxy.set(PASS)
 
         retries = {"max_retries": 2, "retry_delay": 0, "retry_on": errors.Unreachable}
-        state, lines = outcome(through, state_handlers=[passes_again], **retries)
+        done = outcome(through, state_handlers=[passes_again], **retries)
     finally:
         proxy.close()
-    assert state.is_successful(), state.message
-    assert state.context["task_run_count"] == 2
-    assert VALUE not in everything(state, lines)
+    assert done.state.is_successful(), done.state.message
+    assert done.tries == 2
+    assert VALUE not in done.everything()
 
 
 # --- the modules

@@ -1,0 +1,140 @@
+"""Servers on loopback that stand in for those of the world: one for HTTP."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import select
+import socket
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+
+class Web:
+    """An HTTP server. Whoever sends no `token` is rejected, except by `/open...`. `seen` has what it was sent."""
+
+    def __init__(self, token: str) -> None:
+        web = self
+        self.token, self.waiting = token, 0
+        self.seen: list[dict[str, Any]] = []
+        self.answers: list[tuple[int, dict[str, str], bytes]] = []
+        """What it answers next, in place of what it would."""
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: Any) -> None: ...
+
+            def do_GET(self) -> None:
+                web._answer(self)
+
+            do_POST = do_PUT = do_DELETE = do_GET
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _answer(self, request: Any) -> None:
+        url = urlsplit(request.path)
+        body = request.rfile.read(int(request.headers.get("content-length") or 0))
+        query = {key: values[0] for key, values in parse_qs(url.query).items()}
+        headers = {key.lower(): value for key, value in request.headers.items()}
+        self.seen.append(
+            {"method": request.command, "path": url.path, "query": query, "headers": headers, "body": body}
+        )
+        if self.answers:
+            return send(request, *self.answers.pop(0))
+        if not url.path.startswith("/open") and not self._is_known(headers):
+            return send(request, 401, {}, f"who is {headers.get('authorization')}?".encode())
+        route: Callable[..., None] = getattr(
+            self, f"_{url.path.strip('/').replace('/', '_').replace('.', '_')}", self._missing
+        )
+        return route(request, query, body)
+
+    def _is_known(self, headers: dict[str, str]) -> bool:
+        basic = base64.b64encode(f"warehouse:{self.token}".encode()).decode()
+        known = (f"Bearer {self.token}", f"Basic {basic}", "Bearer short-lived-token")
+        return headers.get("authorization") in known or headers.get("x-key") == self.token
+
+    def _missing(self, request: Any, _query: Any, _body: bytes) -> None:
+        send(request, 404, {}, b"nothing here")
+
+    def _echo(self, request: Any, query: dict[str, str], body: bytes) -> None:
+        send_json(
+            request, {"query": query, "body": body.decode(), "authorization": request.headers.get("authorization")}
+        )
+
+    def _done(self, request: Any, _query: Any, body: bytes) -> None:
+        send_json(request, {"day": json.loads(body)["day"]})
+
+    def _slow(self, request: Any, _query: Any, _body: bytes) -> None:
+        """Never answers, and ends when the client hangs up."""
+        self.waiting += 1
+        try:
+            select.select([request.connection], [], [], 3600)
+        finally:
+            self.waiting -= 1
+            request.close_connection = True
+
+    def _drip(self, request: Any, _query: Any, _body: bytes) -> None:
+        """Promises more than it sends."""
+        request.send_response(200)
+        request.send_header("content-length", "1000")
+        request.end_headers()
+        request.wfile.write(b"x" * 10)
+        request.close_connection = True
+
+    def _open_token(self, request: Any, _query: Any, body: bytes) -> None:
+        if not self._is_known({key.lower(): value for key, value in request.headers.items()}):
+            return send_json(request, {"error": "invalid_client"}, 401)
+        assert b"grant_type=client_credentials" in body
+        return send_json(request, {"access_token": "short-lived-token", "token_type": "Bearer"})
+
+    _token = _open_token
+
+    def _orders(self, request: Any, query: dict[str, str], _body: bytes) -> None:
+        """Three pages, in each of the ways that APIs have for it."""
+        page = int(query.get("page") or query.get("cursor") or 1)
+        rows = [{"id": 2 * page - 1}, {"id": 2 * page}] if page <= 3 else []
+        more = page < 3
+        next_url = f"{self.url}/orders?cursor={page + 1}" if more else None
+        headers = {"link": f'<{next_url}>; rel="next"'} if more else {}
+        document = {"data": rows, "next": {"cursor": page + 1 if more else None, "url": next_url}}
+        send(request, 200, {"content-type": "application/json", **headers}, json.dumps(document).encode())
+
+    def _report_csv(self, request: Any, _query: Any, _body: bytes) -> None:
+        send(request, 200, {"content-type": "text/csv"}, REPORT)
+
+    def _elsewhere(self, request: Any, query: dict[str, str], _body: bytes) -> None:
+        send(request, 302, {"location": query["to"]}, b"")
+
+
+REPORT = b"a,b\n1,2\n" * 1000
+REPORT_SHA256 = hashlib.sha256(REPORT).hexdigest()
+
+
+def send(request: Any, status: int, headers: dict[str, str], body: bytes) -> None:
+    request.send_response(status)
+    for key, value in {**headers, "content-length": str(len(body))}.items():
+        request.send_header(key, value)
+    request.end_headers()
+    request.wfile.write(body)
+
+
+def send_json(request: Any, document: Any, status: int = 200) -> None:
+    send(request, status, {"content-type": "application/json"}, json.dumps(document).encode())
+
+
+def silent() -> socket.socket:
+    """A port that takes connections and says nothing."""
+    return socket.create_server(("127.0.0.1", 0))
