@@ -40,6 +40,27 @@ SUBJECTS = (
         "Send requests, read lists page by page, and download files.",
         ("HttpRequest", "HttpPages", "HttpDownload"),
     ),
+    Subject(
+        "sql",
+        "Execute, fetch, and load in any database that SQLAlchemy knows.",
+        ("SqlExecute", "SqlExecuteMany", "SqlFetch", "SqlLoad"),
+        extra="sql",
+        libraries=("sqlalchemy",),
+    ),
+    Subject(
+        "postgres",
+        "Execute, fetch, and load by COPY in Postgres.",
+        ("PostgresExecute", "PostgresExecuteMany", "PostgresFetch", "PostgresLoad"),
+        extra="postgres",
+        libraries=("psycopg", "sqlalchemy"),
+    ),
+    Subject(
+        "sqlite",
+        "Query files of SQLite.",
+        ("SQLiteQuery", "SQLiteScript"),
+        extra="sql",
+        libraries=("sqlalchemy",),
+    ),
 )
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 from appliance.core.secrets import Secret
 from appliance.kit import clock
 from appliance.tasks.library.arguments import credential, defaults_from_attrs, needed, resolved, revealed
+from appliance.tasks.library.drafts import draft
 from appliance.tasks.library.errors import (
     AccessDenied,
     ConnectionLost,
@@ -195,7 +195,7 @@ class HttpPages(_HttpTask):
             if path is None:
                 return [item for page in pages for item in page]
             items, number = 0, 0
-            with _draft(Path(path)) as file:
+            with draft(Path(path)) as file:
                 for number, page in enumerate(pages, 1):  # noqa: B007 - it is the number of pages afterwards
                     items += len(page)
                     file.writelines(f"{json.dumps(item)}\n".encode() for item in page)
@@ -265,7 +265,7 @@ class HttpDownload(_HttpTask):
         """Raises Unreachable, AccessDenied or Refused, also if the hash is another one."""
         target = Path(str(needed(self, "path", path)))
         digest, size = hashlib.sha256(), 0
-        with _session(self, needed(self, "url", url)) as session, _draft(target) as file:
+        with _session(self, needed(self, "url", url)) as session, draft(target) as file:
             for chunk in session.stream(resolved(params)):
                 size += file.write(chunk)
                 digest.update(chunk)
@@ -447,18 +447,6 @@ def _at(document: Any, path: str) -> Any:
     for key in path.split("."):
         document = document.get(key) if isinstance(document, dict) else None
     return document
-
-
-@contextmanager
-def _draft(path: Path) -> Iterator[Any]:
-    """A file that takes the place of `path` at the end of the block, if that goes well."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.draft")
-    try:
-        with draft.open("wb") as file:
-            yield file
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _basic(user: str, password: Secret) -> str:

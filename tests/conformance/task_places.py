@@ -6,11 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
+import pytest
+
 from appliance.core.secrets import Secret
 from appliance.core.task import Task
 from appliance.tasks.http import Bearer, HttpRequest
+from appliance.tasks.library.errors import Unreachable
+from appliance.tasks.postgres import PostgresFetch
 from appliance.tasks.shell import ShellTask
-from tests.conformance.task_servers import Web
+from appliance.tasks.sql import SqlExecute, SqlFetch
+from appliance.tasks.sqlite import SQLiteQuery, SQLiteScript
+from tests.conformance.task_servers import PasswordDatabase, Web
 from tests.e2e.appliance_process import free_port
 
 SECRET = "ZEBRA_PASSWORD"
@@ -24,7 +30,7 @@ class Place:
 
     subject: ClassVar[str]
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
         self.folder = folder
 
     def close(self) -> None:
@@ -79,8 +85,8 @@ class Shell(Place):
 class Http(Place):
     subject = "http"
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
         self.web = Web(VALUE)
         self.target = self.web.port
 
@@ -107,4 +113,69 @@ class Http(Place):
         return lambda **options: HttpRequest(url, auth=auth, **options)()
 
 
-PLACES: list[type[Place]] = [Shell, Http]
+class Postgres(Place):
+    subject = "postgres"
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        self.database = PasswordDatabase(request.getfixturevalue("postgres_server"), VALUE)
+        self.target = self.database.socket
+
+    def close(self) -> None:
+        self.database.close()
+
+    def fetch(self, host: str, port: int, query: str) -> Make:
+        where = {"db_name": "postgres", "user": self.database.user, "host": host, "port": port}
+        return lambda **options: PostgresFetch(query=query, **where, password=Secret(SECRET), **options)()
+
+    def good(self) -> Make:
+        return self.fetch(self.database.folder, 5432, "select 1")
+
+    def slow(self) -> Make:
+        return self.fetch(self.database.folder, 5432, "select pg_sleep(3600)")
+
+    def is_busy(self) -> bool:
+        return self.database.is_busy()
+
+    def denied(self) -> Make:
+        return self.good()
+
+    def unreachable(self) -> Make:
+        return self.fetch("127.0.0.1", free_port(), "select 1")
+
+    def through(self, port: int) -> Make:
+        return self.fetch("127.0.0.1", port, "select 1")
+
+
+class Sql(Postgres):
+    subject = "sql"
+
+    def fetch(self, host: str, port: int, query: str) -> Make:
+        where = f"/postgres?host={host}&port={port}" if host.startswith("/") else f"{host}:{port}/postgres"
+        url = f"postgresql+psycopg://{self.database.user}@{where}"
+        return lambda **options: SqlFetch(query, url=url, password=Secret(SECRET), **options)()
+
+
+class Sqlite(Place):
+    subject = "sqlite"
+
+    def good(self) -> Make:
+        return lambda **options: SQLiteQuery(self.folder / "data.db", "select 1", **options)()
+
+    def slow(self) -> Make:
+        """While it runs, the file has an open transaction, so that it is locked."""
+        SQLiteScript(self.folder / "data.db", "create table if not exists t (n)").run()
+        query = (
+            "with recursive x(n) as (select 1 union all select n + 1 from x) insert into t select n from x where n < 0"
+        )
+        return lambda **options: SQLiteQuery(self.folder / "data.db", query, **options)()
+
+    def is_busy(self) -> bool:
+        url = f"sqlite:///{self.folder / 'data.db'}"
+        try:
+            return SqlExecute("insert into t values (1)", url=url, connect_args={"timeout": 0}).run() != 1
+        except Unreachable:
+            return True
+
+
+PLACES: list[type[Place]] = [Shell, Http, Sql, Postgres, Sqlite]

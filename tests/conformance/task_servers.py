@@ -1,4 +1,4 @@
-"""Servers on loopback that stand in for those of the world: one for HTTP."""
+"""Servers on loopback that stand in for those of the world: one for HTTP, and a user of a real Postgres."""
 
 from __future__ import annotations
 
@@ -10,8 +10,12 @@ import socket
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import psycopg
 
 
 class Web:
@@ -117,6 +121,32 @@ class Web:
 
     def _elsewhere(self, request: Any, query: dict[str, str], _body: bytes) -> None:
         send(request, 302, {"location": query["to"]}, b"")
+
+
+class PasswordDatabase:
+    """A user of its own, who needs a password, on the tests' Postgres."""
+
+    def __init__(self, server: str, password: str) -> None:
+        self.folder = parse_qs(urlsplit(server).query)["host"][0]
+        self.socket = f"{self.folder}/.s.PGSQL.5432"
+        self.user = f"zebra_{uuid4().hex[:12]}"
+        self._server = server
+        rules = Path(self._ask("show hba_file")[0])
+        self._ask(f"create role {self.user} login superuser password '{password}'")
+        rules.write_text(f"local all {self.user} scram-sha-256\n{rules.read_text()}")
+        self._ask("select pg_reload_conf()")
+
+    def close(self) -> None:
+        self._ask(f"select pg_terminate_backend(pid) from pg_stat_activity where usename = '{self.user}'")
+        self._ask(f"drop owned by {self.user} cascade; drop role {self.user}")
+
+    def is_busy(self) -> bool:
+        return bool(self._ask(f"select 1 from pg_stat_activity where usename = '{self.user}' and state = 'active'"))
+
+    def _ask(self, query: str) -> list[Any]:
+        with psycopg.connect(self._server, autocommit=True) as connection:
+            cursor = connection.execute(query)  # type: ignore[call-overload]
+            return [row[0] for row in cursor.fetchall()] if cursor.description else []
 
 
 REPORT = b"a,b\n1,2\n" * 1000

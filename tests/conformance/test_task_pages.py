@@ -14,8 +14,10 @@ from pathlib import Path
 import pytest
 
 from appliance.tasks.catalogue import SUBJECTS
-from tests.conformance.task_servers import Web
+from tests.conformance.task_servers import PasswordDatabase, Web
+from tests.integration.conftest import postgres_server
 
+__all__ = ["postgres_server"]
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "pages" / "tasks.md").read_text()
 TEMPLATE = ROOT / "docs" / "dev" / "tasks.md"
@@ -45,7 +47,25 @@ def http_orders(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Sett
         )
 
 
-SETTINGS = {setting.__name__: setting for setting in (shell, http_orders)}
+@contextmanager
+def sql_items(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    yield Setting(files=("dear.csv",))
+
+
+@contextmanager
+def postgres_items(_folder: Path, request: pytest.FixtureRequest) -> Iterator[Setting]:
+    with closing(PasswordDatabase(request.getfixturevalue("postgres_server"), PASSWORD)) as database:
+        shop = f'"postgres", "{database.user}", "{database.folder}"'
+        replaced = {'"shop", "ada", "db.example.org"': shop}
+        yield Setting(("SHOP_PASSWORD",), replaced)
+
+
+@contextmanager
+def sqlite_items(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    yield Setting(files=("counts.db",))
+
+
+SETTINGS = {setting.__name__: setting for setting in (shell, http_orders, sql_items, postgres_items, sqlite_items)}
 
 
 def test_every_subject_has_an_example_and_every_example_is_run() -> None:

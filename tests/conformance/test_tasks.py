@@ -29,13 +29,15 @@ from appliance.testing import log_lines
 from tests.chaos.proxy import CUT, PASS, Proxy
 from tests.conformance.task_places import PLACES, SECRET, VALUE, WRONG, Make, Place
 from tests.e2e.appliance_process import until
+from tests.integration.conftest import postgres_server
 
+__all__ = ["postgres_server"]
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(params=PLACES, ids=lambda kind: str(kind.subject))
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
-    place = request.param(tmp_path)
+    place = request.param(tmp_path, request)
     try:
         yield place
     finally:

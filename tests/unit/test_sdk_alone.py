@@ -31,6 +31,9 @@ WITHOUT_EXTRAS = {
     "appliance.packaging.image_build",
     "appliance.packaging.image_engine",
     "appliance.packaging.image_uses",
+    "appliance.tasks.postgres",
+    "appliance.tasks.sql",
+    "appliance.tasks.sqlite",
     "appliance.testing.plugin",
 }
 """What only commands of the server load, metrics of agents, a live display, agents for containers and jobs, building images, and pytest."""

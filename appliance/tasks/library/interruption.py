@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import copy_context
+from typing import TypeVar
 
 from appliance.core.run_context import stop_requested
 from appliance.core.signals import StateSignal
@@ -13,6 +15,7 @@ from appliance.core.task import Task
 from appliance.kit import clock
 
 _LOOK = 0.1
+T = TypeVar("T")
 
 
 class Stopped(StateSignal):
@@ -41,6 +44,30 @@ def interruptible(task: Task, stop: Callable[[], object]) -> Iterator[None]:
         watch.end()
     if watch.cancelled:
         raise Stopped("The task was stopped with its run.")
+
+
+def in_thread(work: Callable[[], T]) -> T:
+    """The result of `work`, which may block in C. There, no signal would interrupt the main thread, which waits in Python instead."""
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    result: list[T] = []
+    errors: list[BaseException] = []
+    ended = threading.Event()
+
+    def carry_out() -> None:
+        try:
+            result.append(work())
+        except BaseException as error:  # noqa: BLE001 - raised again in the main thread
+            errors.append(error)
+        finally:
+            ended.set()
+
+    threading.Thread(target=copy_context().run, args=(carry_out,), name="appliance-task-library", daemon=True).start()
+    while not ended.wait(_LOOK):
+        pass
+    if errors:
+        raise errors[0]
+    return result[0]
 
 
 class _Watch:

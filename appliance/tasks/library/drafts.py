@@ -1,0 +1,22 @@
+"""Files that take their place only when they are complete."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+
+@contextmanager
+def draft(path: Path) -> Iterator[BinaryIO]:
+    """A file that takes the place of `path` at the end of the block, if that goes well."""
+    hidden = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.draft")
+    try:
+        with hidden.open("wb") as file:
+            yield file
+        hidden.replace(path)
+    finally:
+        hidden.unlink(missing_ok=True)
