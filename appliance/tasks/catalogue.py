@@ -61,6 +61,11 @@ SUBJECTS = (
         extra="sql",
         libraries=("sqlalchemy",),
     ),
+    Subject(
+        "files",
+        "Copy, move, remove, find, pack, unpack, and hash files, and wait for them.",
+        ("Copy", "Move", "Remove", "Glob", "Zip", "Unzip", "Tar", "Untar", "Hash", "WaitUntilStable"),
+    ),
 )
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 

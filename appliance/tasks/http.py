@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from appliance.core.secrets import Secret
 from appliance.kit import clock
-from appliance.tasks.library.arguments import credential, defaults_from_attrs, needed, resolved, revealed
+from appliance.tasks.library.arguments import credential, defaults_from_attrs, needed, needed_path, resolved, revealed
 from appliance.tasks.library.drafts import draft
 from appliance.tasks.library.errors import (
     AccessDenied,
@@ -263,7 +263,7 @@ class HttpDownload(_HttpTask):
         sha256: str | None = None,
     ) -> Downloaded:
         """Raises Unreachable, AccessDenied or Refused, also if the hash is another one."""
-        target = Path(str(needed(self, "path", path)))
+        target = needed_path(self, "path", path)
         digest, size = hashlib.sha256(), 0
         with _session(self, needed(self, "url", url)) as session, draft(target) as file:
             for chunk in session.stream(resolved(params)):

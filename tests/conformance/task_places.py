@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -10,6 +11,7 @@ import pytest
 
 from appliance.core.secrets import Secret
 from appliance.core.task import Task
+from appliance.tasks.files import Copy, Hash
 from appliance.tasks.http import Bearer, HttpRequest
 from appliance.tasks.library.errors import Unreachable
 from appliance.tasks.postgres import PostgresFetch
@@ -178,4 +180,24 @@ class Sqlite(Place):
             return True
 
 
-PLACES: list[type[Place]] = [Shell, Http, Sql, Postgres, Sqlite]
+class Files(Place):
+    subject = "files"
+
+    def good(self) -> Make:
+        (self.folder / "a").write_text("a")
+        return lambda **options: Copy(self.folder / "a", self.folder / "b", **options)()
+
+    def slow(self) -> Make:
+        with (self.folder / "sparse").open("wb") as file:
+            file.truncate(10**13)
+        return lambda **options: Hash(self.folder / "sparse", **options)()
+
+    def is_busy(self) -> bool:
+        for link in Path("/proc").glob("[0-9]*/fd/*"):
+            with suppress(OSError):
+                if str(link.readlink()) == str(self.folder / "sparse"):
+                    return True
+        return False
+
+
+PLACES: list[type[Place]] = [Shell, Http, Sql, Postgres, Sqlite, Files]

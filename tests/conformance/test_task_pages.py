@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -65,7 +66,16 @@ def sqlite_items(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Set
     yield Setting(files=("counts.db",))
 
 
-SETTINGS = {setting.__name__: setting for setting in (shell, http_orders, sql_items, postgres_items, sqlite_items)}
+@contextmanager
+def files_report(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    (folder / "week.csv").write_text("a,b")
+    with tarfile.open(folder / "inbox.tar.gz", "w:gz") as archive:
+        archive.add(folder / "week.csv", "days/week.csv")
+    yield Setting(files=("inbox/days/week.csv", "reports.zip", "archive.zip"))
+
+
+_EACH = (shell, http_orders, sql_items, postgres_items, sqlite_items, files_report)
+SETTINGS = {setting.__name__: setting for setting in _EACH}
 
 
 def test_every_subject_has_an_example_and_every_example_is_run() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from appliance.core import masking
@@ -47,6 +48,11 @@ def needed(task: Any, name: str, value: T | None) -> T:
         kind = type(task).__name__
         raise MissingArgument(f"{kind} has no {name}; set it with {kind}({name}=...), or when you call the task.")
     return value
+
+
+def needed_path(task: Any, name: str, value: str | Path | None) -> Path:
+    """The same for a path."""
+    return Path(needed(task, name, None if value is None else str(value)))
 
 
 def credential(name: str, value: Secret | None) -> Secret | None:
