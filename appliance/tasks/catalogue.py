@@ -66,6 +66,12 @@ SUBJECTS = (
         "Copy, move, remove, find, pack, unpack, and hash files, and wait for them.",
         ("Copy", "Move", "Remove", "Glob", "Zip", "Unzip", "Tar", "Untar", "Hash", "WaitUntilStable"),
     ),
+    Subject("email", "Send emails with attachments.", ("EmailTask",)),
+    Subject(
+        "chat",
+        "Send messages to Slack, Teams, Mattermost, and other webhooks.",
+        ("SlackTask", "TeamsTask", "MattermostTask", "WebhookTask"),
+    ),
 )
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 

@@ -88,7 +88,7 @@ class HttpOptions(TaskOptions, total=False):
     ca_file: str | Path | None
 
 
-class _HttpTask(LibraryTask):
+class HttpTask(LibraryTask):
     """`headers` and `auth` are for the host of `url` alone: after a redirect elsewhere, neither `auth` nor headers with secrets are sent.
 
     `request_timeout` is how many seconds the server may take for each part of its answer; `ca_file` has the certificates to trust.
@@ -102,7 +102,7 @@ class _HttpTask(LibraryTask):
         self.headers, self.auth, self.request_timeout, self.ca_file = headers, auth, timeout, ca_file
 
 
-class HttpRequest(_HttpTask):
+class HttpRequest(HttpTask):
     """Sends one request. The result is the status code, or with `content` the body of the answer as `"json"`, `"text"` or `"bytes"`.
 
     An answer outside of 200 to 299 fails the task. Only methods that may be repeated (not POST and PATCH) are retried when the answer gets lost.
@@ -143,7 +143,7 @@ class HttpRequest(_HttpTask):
         body: dict[str, Any] = {} if json is None else {"json": json}
         if data is not None:
             body |= {"content": data} if isinstance(data, str | bytes) else {"data": resolved(data)}
-        with _session(self, needed(self, "url", url)) as session:
+        with requests_to(self, needed(self, "url", url)) as session:
             answer = session.ask(needed(self, "method", method).upper(), session.url, params=resolved(params), **body)
             if self.content == "json":
                 return _document(answer)
@@ -158,7 +158,7 @@ class Pages(TypedDict):
     pages: int
 
 
-class HttpPages(_HttpTask):
+class HttpPages(HttpTask):
     """Gets all items of a list that comes in pages. The result is the items, or with `path`, a file with one JSON text a line, where they are.
 
     `items` is where a page has its list: `"data.rows"`; by default, the page is the list. The next page is at the address of the `Link` header, or where
@@ -190,7 +190,7 @@ class HttpPages(_HttpTask):
         self, url: str | None = None, params: Values | None = None, path: str | Path | None = None
     ) -> list[Any] | Pages:
         """Raises Unreachable, AccessDenied or Refused."""
-        with _session(self, needed(self, "url", url)) as session:
+        with requests_to(self, needed(self, "url", url)) as session:
             pages = self._pages(session, resolved(params))
             if path is None:
                 return [item for page in pages for item in page]
@@ -239,7 +239,7 @@ class Downloaded(TypedDict):
     sha256: str
 
 
-class HttpDownload(_HttpTask):
+class HttpDownload(HttpTask):
     """Downloads to a file, which is there only once it is complete, and has the hash `sha256` if one is given."""
 
     def __init__(
@@ -265,7 +265,7 @@ class HttpDownload(_HttpTask):
         """Raises Unreachable, AccessDenied or Refused, also if the hash is another one."""
         target = needed_path(self, "path", path)
         digest, size = hashlib.sha256(), 0
-        with _session(self, needed(self, "url", url)) as session, draft(target) as file:
+        with requests_to(self, needed(self, "url", url)) as session, draft(target) as file:
             for chunk in session.stream(resolved(params)):
                 size += file.write(chunk)
                 digest.update(chunk)
@@ -278,7 +278,7 @@ class HttpDownload(_HttpTask):
 class _Session:
     """The requests of one task run to one host."""
 
-    def __init__(self, task: _HttpTask, client: httpx2.Client, url: str) -> None:
+    def __init__(self, task: HttpTask, client: httpx2.Client, url: str) -> None:
         self.url = url
         self._task, self._client = task, client
         self._stopped = threading.Event()
@@ -374,7 +374,7 @@ class _Session:
 
 
 @contextmanager
-def _session(task: _HttpTask, url: str) -> Iterator[_Session]:
+def requests_to(task: HttpTask, url: str) -> Iterator[_Session]:
     import ssl
 
     import httpx2

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from appliance.core.secrets import Secret
 from appliance.core.task import Task
+from appliance.tasks.chat import SlackTask
+from appliance.tasks.email import EmailTask
 from appliance.tasks.files import Copy, Hash
 from appliance.tasks.http import Bearer, HttpRequest
 from appliance.tasks.library.errors import Unreachable
@@ -18,7 +20,7 @@ from appliance.tasks.postgres import PostgresFetch
 from appliance.tasks.shell import ShellTask
 from appliance.tasks.sql import SqlExecute, SqlFetch
 from appliance.tasks.sqlite import SQLiteQuery, SQLiteScript
-from tests.conformance.task_servers import PasswordDatabase, Web
+from tests.conformance.task_servers import Mail, PasswordDatabase, Web
 from tests.e2e.appliance_process import free_port
 
 SECRET = "ZEBRA_PASSWORD"
@@ -31,6 +33,9 @@ class Place:
     """One subject with the other side of its calls. Tasks are made inside a flow, so methods return what makes and calls them."""
 
     subject: ClassVar[str]
+    value: str = VALUE
+    """Of the secret, when the call goes well."""
+    wrong: str = WRONG
 
     def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
         self.folder = folder
@@ -200,4 +205,68 @@ class Files(Place):
         return False
 
 
-PLACES: list[type[Place]] = [Shell, Http, Sql, Postgres, Sqlite, Files]
+class Email(Place):
+    subject = "email"
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        self.mail = Mail("ada", VALUE)
+        self.target = self.mail.port
+
+    def close(self) -> None:
+        self.mail.close()
+
+    def good(self) -> Make:
+        return self.through(self.mail.port)
+
+    def slow(self) -> Make:
+        self.mail.is_silent = True
+        return self.good()
+
+    def is_busy(self) -> bool:
+        return self.mail.waiting > 0
+
+    def denied(self) -> Make:
+        return self.good()
+
+    def unreachable(self) -> Make:
+        return self.through(free_port())
+
+    def through(self, port: int) -> Make:
+        """Nothing has been sent before the server greets."""
+        words = {"subject": "s", "msg_plain": "m", "email_to": "b@example.org", "email_from": "a@example.org"}
+        where: Any = {"smtp_server": "127.0.0.1", "smtp_port": port, "smtp_type": "INSECURE", **words}
+        return lambda **options: EmailTask(username="ada", password=Secret(SECRET), **where, **options)()
+
+
+class Chat(Place):
+    subject = "chat"
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        self.web = Web("unused")
+        self.value = f"{self.web.url}/open/hook/{VALUE}"
+        self.wrong = f"{self.web.url}/hook/{WRONG}?key={WRONG}"
+
+    def close(self) -> None:
+        self.web.close()
+
+    def good(self) -> Make:
+        return lambda **options: SlackTask("hello", webhook_secret=SECRET, **options)()
+
+    def slow(self) -> Make:
+        self.value = f"{self.web.url}/open/slow/{VALUE}"
+        return self.good()
+
+    def is_busy(self) -> bool:
+        return self.web.waiting > 0
+
+    def denied(self) -> Make:
+        return self.good()
+
+    def unreachable(self) -> Make:
+        self.value = f"http://127.0.0.1:{free_port()}/open/hook/{VALUE}"
+        return self.good()
+
+
+PLACES: list[type[Place]] = [Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat]

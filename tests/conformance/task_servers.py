@@ -1,4 +1,4 @@
-"""Servers on loopback that stand in for those of the world: one for HTTP, and a user of a real Postgres."""
+"""Servers on loopback that stand in for those of the world: one for HTTP, one for mail, and a user of a real Postgres."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import hashlib
 import json
 import select
 import socket
+import socketserver
+import ssl
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -60,6 +63,12 @@ class Web:
             return send(request, *self.answers.pop(0))
         if not url.path.startswith("/open") and not self._is_known(headers):
             return send(request, 401, {}, f"who is {headers.get('authorization')}?".encode())
+        if url.path.startswith("/open/hook/"):
+            return send(request, 200, {}, b"ok")
+        if url.path.startswith("/open/drop/"):
+            return request.connection.shutdown(socket.SHUT_RDWR)
+        if url.path.startswith("/open/slow/"):
+            return self._slow(request, query, body)
         route: Callable[..., None] = getattr(
             self, f"_{url.path.strip('/').replace('/', '_').replace('.', '_')}", self._missing
         )
@@ -147,6 +156,76 @@ class PasswordDatabase:
         with psycopg.connect(self._server, autocommit=True) as connection:
             cursor = connection.execute(query)  # type: ignore[call-overload]
             return [row[0] for row in cursor.fetchall()] if cursor.description else []
+
+
+class Mail:
+    """An SMTP server with one user. `messages` are what it took; it rejects recipients whose address contains `nobody` (550) or `later` (450)."""
+
+    def __init__(self, user: str, password: str, tls: ssl.SSLContext | None = None, starttls: bool = False) -> None:
+        mail = self
+        self.login, self.tls, self.starttls = f"\0{user}\0{password}", tls, starttls
+        self.messages: list[bytes] = []
+        self.is_silent, self.waiting, self.drops_data = False, 0, False
+
+        class Handler(socketserver.StreamRequestHandler):
+            def handle(self) -> None:
+                mail._serve(self)
+
+        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.port = int(self._server.server_address[1])
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _serve(self, handler: Any) -> None:
+        connection = handler.connection
+        if self.is_silent:
+            self.waiting += 1
+            try:
+                select.select([connection], [], [], 3600)
+            finally:
+                self.waiting -= 1
+            return
+        with suppress(OSError):
+            if self.tls is not None and not self.starttls:
+                connection = self.tls.wrap_socket(connection, server_side=True)
+            self._talk(connection)
+
+    def _talk(self, connection: Any) -> None:
+        lines = connection.makefile("rb")
+
+        def say(text: str) -> None:
+            connection.sendall(f"{text}\r\n".encode())
+
+        say("220 mail.test")
+        while line := lines.readline().decode().strip():
+            match line.split(maxsplit=2):
+                case ["ehlo", *_]:
+                    say("250-mail.test\r\n250-AUTH PLAIN" + ("\r\n250 STARTTLS" if self.starttls else "\r\n250 HELP"))
+                case ["STARTTLS"]:
+                    say("220 go")
+                    assert self.tls is not None
+                    connection = self.tls.wrap_socket(connection, server_side=True)
+                    lines = connection.makefile("rb")
+                case ["AUTH", "PLAIN", sent]:
+                    known = base64.b64decode(sent).decode() == self.login
+                    say("235 welcome" if known else f"535 wrong: {sent}")
+                case ["rcpt", *_] if "nobody" in line or "later" in line:
+                    say("550 no such user" if "nobody" in line else "450 try later")
+                case ["data"]:
+                    if self.drops_data:
+                        return connection.shutdown(socket.SHUT_RDWR)
+                    say("354 go")
+                    self.messages.append(b"".join(iter(lines.readline, b".\r\n")))
+                    say("250 taken")
+                case ["quit"]:
+                    return say("221 bye")
+                case _:
+                    say("250 ok")
+        return None
 
 
 REPORT = b"a,b\n1,2\n" * 1000

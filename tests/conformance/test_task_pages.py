@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -15,7 +16,8 @@ from pathlib import Path
 import pytest
 
 from appliance.tasks.catalogue import SUBJECTS
-from tests.conformance.task_servers import PasswordDatabase, Web
+from tests.certificates import authority
+from tests.conformance.task_servers import Mail, PasswordDatabase, Web
 from tests.integration.conftest import postgres_server
 
 __all__ = ["postgres_server"]
@@ -33,6 +35,7 @@ class Setting:
     secrets: tuple[str, ...] = ()
     replaced: Mapping[str, str] = field(default_factory=dict)
     files: tuple[str, ...] = ()
+    value: str = PASSWORD
 
 
 @contextmanager
@@ -74,7 +77,24 @@ def files_report(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Sett
     yield Setting(files=("inbox/days/week.csv", "reports.zip", "archive.zip"))
 
 
-_EACH = (shell, http_orders, sql_items, postgres_items, sqlite_items, files_report)
+@contextmanager
+def email_report(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    (folder / "report.csv").write_text("a,b")
+    trusted, tls = authority(folder, "127.0.0.1")
+    with closing(Mail(PASSWORD, PASSWORD, tls, starttls=True)) as mail:
+        server = f'smtp_server="127.0.0.1",\n        smtp_port={mail.port},\n        ca_file={str(trusted)!r}'
+        yield Setting(("EMAIL_USERNAME", "EMAIL_PASSWORD"), {'smtp_server="mail.example.org"': server})
+        assert len(mail.messages) == 1 and b"report.csv" in mail.messages[0]
+
+
+@contextmanager
+def chat_done(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    with closing(Web("")) as web:
+        yield Setting(("SLACK_WEBHOOK_URL", "FINANCE_TEAMS"), value=f"{web.url}/open/hook/{PASSWORD}")
+        assert [json.loads(each["body"]).get("text") for each in web.seen] == ["The report is ready.", None]
+
+
+_EACH = (shell, http_orders, sql_items, postgres_items, sqlite_items, files_report, email_report, chat_done)
 SETTINGS = {setting.__name__: setting for setting in _EACH}
 
 
@@ -93,7 +113,9 @@ def test_an_example_runs(name: str, tmp_path: Path, request: pytest.FixtureReque
             assert old in text
             text = text.replace(old, new)
         (tmp_path / f"{name}.py").write_text(text)
-        done = _python(tmp_path, f"{name}.py", **{f"APPLIANCE_SECRET_{secret}": PASSWORD for secret in setting.secrets})
+        done = _python(
+            tmp_path, f"{name}.py", **{f"APPLIANCE_SECRET_{secret}": setting.value for secret in setting.secrets}
+        )
     assert done.returncode == 0, done.stderr
     assert ": Success." in done.stderr, done.stderr
     assert PASSWORD not in done.stdout + done.stderr

@@ -27,7 +27,7 @@ from appliance.tasks.library import errors
 from appliance.tasks.library.task import LibraryTask, TaskOptions
 from appliance.testing import log_lines
 from tests.chaos.proxy import CUT, PASS, Proxy
-from tests.conformance.task_places import PLACES, SECRET, VALUE, WRONG, Make, Place
+from tests.conformance.task_places import PLACES, SECRET, Make, Place
 from tests.e2e.appliance_process import until
 from tests.integration.conftest import postgres_server
 
@@ -68,7 +68,7 @@ class Outcome:
         return "\n".join([*texts, *self.lines])
 
 
-def outcome(make: Make, executor: Executor | None = None, secret: str = VALUE, **options: Any) -> Outcome:
+def outcome(make: Make, executor: Executor | None = None, secret: str = "", **options: Any) -> Outcome:
     tries = 0
 
     def count(_task: Any, _old: State, new: State) -> None:
@@ -87,9 +87,9 @@ def test_every_subject_has_a_place() -> None:
 
 
 def test_a_call_goes_well_and_shows_no_secret(place: Place) -> None:
-    done = outcome(place.good())
+    done = outcome(place.good(), secret=place.value)
     assert done.state.is_successful(), done.state.message
-    assert VALUE not in done.everything()
+    assert place.value not in done.everything()
 
 
 def test_secrets_of_a_task_are_declared(place: Place) -> None:
@@ -103,10 +103,10 @@ def test_a_timeout_ends_the_other_side(place: Place, executor: type[Executor]) -
     slow = place.slow()
     if slow is None:
         pytest.skip("nothing of it can take long")
-    done = outcome(slow, executor(), timeout=1.5, max_retries=0)
+    done = outcome(slow, executor(), secret=place.value, timeout=1.5, max_retries=0)
     assert type(done.state) is TimedOut, done.state
     until("the other side ends", lambda: not place.is_busy(), 15)
-    assert VALUE not in done.everything()
+    assert place.value not in done.everything()
 
 
 @pytest.mark.parametrize("executor", ["LocalExecutor", "ThreadExecutor"])
@@ -122,7 +122,7 @@ def test_cancelling_a_run_ends_the_other_side(place: Place, executor: str, tmp_p
         f"flow = cloudpickle.loads(pathlib.Path({str(file)!r}).read_bytes())\n"
         f"print(flow.run(executor=executors.{executor}(), progress=False))"
     )
-    environment = {**os.environ, f"APPLIANCE_SECRET_{SECRET}": VALUE, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, f"APPLIANCE_SECRET_{SECRET}": place.value, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, stdout=-1, stderr=-1) as process:
         try:
             until("the other side is busy", place.is_busy, 30)
@@ -138,9 +138,9 @@ def test_wrong_credentials_are_a_sentence_and_not_retried(place: Place) -> None:
     denied = place.denied()
     if denied is None:
         pytest.skip("it has no credentials")
-    done = outcome(denied, secret=WRONG)
+    done = outcome(denied, secret=place.wrong)
     assert isinstance(done.state.result, errors.AccessDenied), done.state
-    assert WRONG not in done.everything()
+    assert place.wrong not in done.everything()
     assert done.tries == 1
     assert str(done.state.result).endswith(".")
 
@@ -149,10 +149,10 @@ def test_an_unreachable_host_is_a_sentence_and_retried(place: Place) -> None:
     unreachable = place.unreachable()
     if unreachable is None:
         pytest.skip("it reaches no host")
-    done = outcome(unreachable, max_retries=1, retry_delay=0, retry_on=errors.Unreachable)
+    done = outcome(unreachable, secret=place.value, max_retries=1, retry_delay=0, retry_on=errors.Unreachable)
     assert isinstance(done.state.result, errors.Unreachable), done.state
     assert done.tries == 2
-    assert VALUE not in done.everything()
+    assert place.value not in done.everything()
     assert str(done.state.result).endswith(".")
 
 
@@ -170,12 +170,12 @@ def test_a_connection_that_is_dropped_once_is_retried(place: Place) -> None:
                 proxy.set(PASS)
 
         retries = {"max_retries": 2, "retry_delay": 0, "retry_on": errors.Unreachable}
-        done = outcome(through, state_handlers=[passes_again], **retries)
+        done = outcome(through, secret=place.value, state_handlers=[passes_again], **retries)
     finally:
         proxy.close()
     assert done.state.is_successful(), done.state.message
     assert done.tries == 2
-    assert VALUE not in done.everything()
+    assert place.value not in done.everything()
 
 
 # --- the modules
