@@ -25,7 +25,7 @@ def list_subjects(json_output: bool) -> None:
         print_json([_document(subject) for subject in SUBJECTS])
         return
     cells = ((one.name, one.extra or "", "yes" if one.is_installed() else "no", one.about) for one in SUBJECTS)
-    print_table(("SUBJECT", "EXTRA", "INSTALLED", "TASKS THAT"), cells, "The task library is empty.")
+    print_table(("SUBJECT", "EXTRA", "INSTALLED", "ABOUT"), cells, "The task library is empty.")
 
 
 @tasks.command()
@@ -43,8 +43,8 @@ def show(subject: str, json_output: bool) -> None:
     echo(f"{one.name}: {one.about}\n")
     echo("\n".join(f"  from {one.module} import {name}" for name in one.tasks))
     if one.extra is not None:
-        state = "Installed here" if one.is_installed() else "Not installed here; run"
-        echo(f"\n{state}: {install(one.extra)}")
+        state = "installed here" if one.is_installed() else f"not installed here; run: {install(one.extra)}"
+        echo(f"\nIt needs the extra {one.extra!r}, which is {state}")
 
 
 def _document(subject: Subject) -> dict[str, Any]:

@@ -72,6 +72,14 @@ SUBJECTS = (
         "Send messages to Slack, Teams, Mattermost, and other webhooks.",
         ("SlackTask", "TeamsTask", "MattermostTask", "WebhookTask"),
     ),
+    Subject(
+        "templates",
+        "Fill in format strings and Jinja templates.",
+        ("StringFormatter", "JinjaTemplate"),
+        extra="templates",
+        libraries=("jinja2",),
+    ),
+    Subject("git", "Clone, pull, commit, and push.", ("GitClone", "GitPull", "GitCommit", "GitPush")),
 )
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 

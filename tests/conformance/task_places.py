@@ -14,13 +14,16 @@ from appliance.core.task import Task
 from appliance.tasks.chat import SlackTask
 from appliance.tasks.email import EmailTask
 from appliance.tasks.files import Copy, Hash
+from appliance.tasks.git import GitClone
 from appliance.tasks.http import Bearer, HttpRequest
 from appliance.tasks.library.errors import Unreachable
 from appliance.tasks.postgres import PostgresFetch
 from appliance.tasks.shell import ShellTask
 from appliance.tasks.sql import SqlExecute, SqlFetch
 from appliance.tasks.sqlite import SQLiteQuery, SQLiteScript
-from tests.conformance.task_servers import Mail, PasswordDatabase, Web
+from appliance.tasks.templates import JinjaTemplate
+from tests.conformance.git_servers import TOKEN, GitOverHttp
+from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository
 from tests.e2e.appliance_process import free_port
 
 SECRET = "ZEBRA_PASSWORD"
@@ -269,4 +272,48 @@ class Chat(Place):
         return self.good()
 
 
-PLACES: list[type[Place]] = [Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat]
+class Templates(Place):
+    subject = "templates"
+
+    def good(self) -> Make:
+        return lambda **options: JinjaTemplate("{{ n }}", **options)(n=1)
+
+
+class Git(Place):
+    subject = "git"
+    value = TOKEN
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        bare_repository(folder, "notes")
+        self.forge = GitOverHttp(folder / "served")
+        self.silent = Web("unused")
+        self.target = int(self.forge.url.rpartition(":")[2])
+
+    def close(self) -> None:
+        self.forge.close()
+        self.silent.close()
+
+    def clone(self, url: str) -> Make:
+        return lambda **options: GitClone(url, self.folder / "clone", token=Secret(SECRET), **options)()
+
+    def good(self) -> Make:
+        return self.clone(f"{self.forge.url}/notes.git")
+
+    def slow(self) -> Make:
+        return self.clone(f"{self.silent.url}/open/slow/notes.git")
+
+    def is_busy(self) -> bool:
+        return self.silent.waiting > 0
+
+    def denied(self) -> Make:
+        return self.good()
+
+    def unreachable(self) -> Make:
+        return self.through(free_port())
+
+    def through(self, port: int) -> Make:
+        return self.clone(f"http://127.0.0.1:{port}/notes.git")
+
+
+PLACES: list[type[Place]] = [Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat, Templates, Git]

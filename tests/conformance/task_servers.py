@@ -9,6 +9,7 @@ import select
 import socket
 import socketserver
 import ssl
+import subprocess
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -226,6 +227,22 @@ class Mail:
                 case _:
                     say("250 ok")
         return None
+
+
+def bare_repository(folder: Path, name: str) -> Path:
+    """A repository with one commit that takes pushes, in the folder `served`."""
+    bare, work = folder / "served" / f"{name}.git", folder / f"{name}-work"
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": True}
+    subprocess.run(["git", "init", "--bare", "-b", "main", bare], **quiet)  # type: ignore[call-overload]
+    subprocess.run(["git", "-C", bare, "config", "http.receivepack", "true"], check=True)
+    subprocess.run(["git", "clone", "-q", bare, work], **quiet)  # type: ignore[call-overload]
+    (work / "first.txt").write_text("1")
+    subprocess.run(["git", "-C", work, "checkout", "-q", "-B", "main"], check=True)
+    subprocess.run(["git", "-C", work, "add", "."], check=True)
+    who = ["-c", "user.name=Grace", "-c", "user.email=grace@example.org"]
+    subprocess.run(["git", "-C", work, *who, "commit", "-q", "-m", "First"], check=True)
+    subprocess.run(["git", "-C", work, "push", "-q", "origin", "main"], check=True)
+    return bare
 
 
 REPORT = b"a,b\n1,2\n" * 1000

@@ -17,7 +17,8 @@ import pytest
 
 from appliance.tasks.catalogue import SUBJECTS
 from tests.certificates import authority
-from tests.conformance.task_servers import Mail, PasswordDatabase, Web
+from tests.conformance.git_servers import TOKEN, GitOverHttp
+from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository
 from tests.integration.conftest import postgres_server
 
 __all__ = ["postgres_server"]
@@ -94,7 +95,32 @@ def chat_done(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Settin
         assert [json.loads(each["body"]).get("text") for each in web.seen] == ["The report is ready.", None]
 
 
-_EACH = (shell, http_orders, sql_items, postgres_items, sqlite_items, files_report, email_report, chat_done)
+@contextmanager
+def templates_letter(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    yield Setting()
+
+
+@contextmanager
+def git_notes(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    bare = bare_repository(folder, "notes")
+    with closing(GitOverHttp(folder / "served")) as forge:
+        yield Setting(("FORGE_TOKEN",), {"https://git.example.org": forge.url}, ("notes/today.txt",), TOKEN)
+    log = subprocess.run(["git", "-C", bare, "log", "--format=%an %s"], capture_output=True, text=True, check=True)
+    assert log.stdout.splitlines()[0] == "Ada Note the day"
+
+
+_EACH = (
+    shell,
+    http_orders,
+    sql_items,
+    postgres_items,
+    sqlite_items,
+    files_report,
+    email_report,
+    chat_done,
+    templates_letter,
+    git_notes,
+)
 SETTINGS = {setting.__name__: setting for setting in _EACH}
 
 

@@ -34,6 +34,7 @@ WITHOUT_EXTRAS = {
     "appliance.tasks.postgres",
     "appliance.tasks.sql",
     "appliance.tasks.sqlite",
+    "appliance.tasks.templates",
     "appliance.testing.plugin",
 }
 """What only commands of the server load, metrics of agents, a live display, agents for containers and jobs, building images, and pytest."""
