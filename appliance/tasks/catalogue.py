@@ -80,6 +80,23 @@ SUBJECTS = (
         libraries=("jinja2",),
     ),
     Subject("git", "Clone, pull, commit, and push.", ("GitClone", "GitPull", "GitCommit", "GitPush")),
+    Subject(
+        "docker",
+        "Run containers, and manage containers and images.",
+        (
+            *(
+                "RunContainer",
+                "CreateContainer",
+                "StartContainer",
+                "StopContainer",
+                "WaitOnContainer",
+                "GetContainerLogs",
+            ),
+            *("RemoveContainer", "ListContainers", "ListImages", "PullImage", "TagImage", "RemoveImage"),
+        ),
+        extra="docker",
+        libraries=("docker",),
+    ),
 )
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
+from uuid import uuid4
 
 import pytest
 
 from appliance.core.secrets import Secret
 from appliance.core.task import Task
 from appliance.tasks.chat import SlackTask
+from appliance.tasks.docker import ListContainers, RunContainer
 from appliance.tasks.email import EmailTask
 from appliance.tasks.files import Copy, Hash
 from appliance.tasks.git import GitClone
@@ -22,10 +25,12 @@ from appliance.tasks.shell import ShellTask
 from appliance.tasks.sql import SqlExecute, SqlFetch
 from appliance.tasks.sqlite import SQLiteQuery, SQLiteScript
 from appliance.tasks.templates import JinjaTemplate
+from tests import docker_images
 from tests.conformance.git_servers import TOKEN, GitOverHttp
 from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository
 from tests.e2e.appliance_process import free_port
 
+IMAGE = docker_images.BASE_IMAGE
 SECRET = "ZEBRA_PASSWORD"
 VALUE = "right-zebra-4711"
 WRONG = "wrong-zebra-0815"
@@ -316,4 +321,37 @@ class Git(Place):
         return self.clone(f"http://127.0.0.1:{port}/notes.git")
 
 
-PLACES: list[type[Place]] = [Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat, Templates, Git]
+class Docker(Place):
+    subject = "docker"
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        if docker_images.missing():
+            pytest.skip(docker_images.missing())
+        self.name = f"appliance-tasks-{uuid4().hex[:12]}"
+        self.target = "/var/run/docker.sock"
+
+    def close(self) -> None:
+        subprocess.run(["docker", "rm", "--force", self.name], capture_output=True, check=False)
+
+    def good(self) -> Make:
+        command = ["sh", "-c", "echo $PASSWORD; echo $PASSWORD >&2"]
+        return lambda **options: RunContainer(IMAGE, command, {"PASSWORD": Secret(SECRET)}, **options)()
+
+    def slow(self) -> Make:
+        return lambda **options: RunContainer(IMAGE, ["sleep", "3600"], container_name=self.name, **options)()
+
+    def is_busy(self) -> bool:
+        command = ["docker", "ps", "--quiet", "--filter", f"name={self.name}"]
+        return bool(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    def unreachable(self) -> Make:
+        return self.through(free_port())
+
+    def through(self, port: int) -> Make:
+        return lambda **options: ListContainers(docker_server_url=f"tcp://127.0.0.1:{port}", **options)()
+
+
+PLACES: list[type[Place]] = [
+    *(Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat, Templates, Git, Docker),
+]

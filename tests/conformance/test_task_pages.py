@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from appliance.tasks.catalogue import SUBJECTS
+from tests import docker_images
 from tests.certificates import authority
 from tests.conformance.git_servers import TOKEN, GitOverHttp
 from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository
@@ -109,17 +110,16 @@ def git_notes(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting
     assert log.stdout.splitlines()[0] == "Ada Note the day"
 
 
+@contextmanager
+def docker_report(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    if docker_images.missing():
+        pytest.skip(docker_images.missing())
+    yield Setting(("REPORT_KEY",), {"registry.example.org/report:2": docker_images.BASE_IMAGE})
+
+
 _EACH = (
-    shell,
-    http_orders,
-    sql_items,
-    postgres_items,
-    sqlite_items,
-    files_report,
-    email_report,
-    chat_done,
-    templates_letter,
-    git_notes,
+    *(shell, http_orders, sql_items, postgres_items, sqlite_items, files_report, email_report, chat_done),
+    *(templates_letter, git_notes, docker_report),
 )
 SETTINGS = {setting.__name__: setting for setting in _EACH}
 

@@ -31,6 +31,7 @@ WITHOUT_EXTRAS = {
     "appliance.packaging.image_build",
     "appliance.packaging.image_engine",
     "appliance.packaging.image_uses",
+    "appliance.tasks.docker",
     "appliance.tasks.postgres",
     "appliance.tasks.sql",
     "appliance.tasks.sqlite",

@@ -8,13 +8,14 @@ import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import IO
 
 from appliance.core.task import Task
 from appliance.kit import clock
 from appliance.tasks.library.errors import CommandFailed
 from appliance.tasks.library.interruption import interruptible
+from appliance.tasks.library.lines import Lines
 
 OnLine = Callable[[str, str], None]
 """Called with `stdout` or `stderr` and a line."""
@@ -23,7 +24,6 @@ _GRACE = 2.0
 _DRAIN = 1.0
 """Seconds in which output must end after the group, in case a process that left it holds the pipe."""
 _LOOK = 0.1
-_LONGEST_LINE = 64 * 1024
 _GUARD = ("/bin/sh", "-c", 'trap "" HUP INT TERM; read _; kill -KILL 0')
 """Leads the group. It waits for the end of its input, which comes when the process of the run ends, and kills the group."""
 
@@ -97,33 +97,16 @@ def _read(process: subprocess.Popen[bytes], group: ProcessGroup, on_line: OnLine
     with selectors.DefaultSelector() as selector:
         for name, pipe in (("stdout", process.stdout), ("stderr", process.stderr)):
             assert pipe is not None
-            selector.register(pipe, selectors.EVENT_READ, _Lines(name, pipe, on_line))
+            selector.register(pipe, selectors.EVENT_READ, Lines(partial(on_line, name)))
         while selector.get_map():
             for key, _ in selector.select(_LOOK):
-                if not key.data.read():
+                if content := os.read(key.fd, 65_536):
+                    key.data.feed(content)
+                else:
+                    key.data.end()
                     selector.unregister(key.fileobj)
             if deadline is None and process.poll() is not None:
                 group.end()
                 deadline = clock.monotonic() + _DRAIN
             if deadline is not None and clock.monotonic() > deadline:
                 break
-
-
-class _Lines:
-    """One stream of a program, cut into lines."""
-
-    def __init__(self, name: str, pipe: IO[bytes], on_line: OnLine) -> None:
-        self._name, self._pipe, self._on_line = name, pipe, on_line
-        self._rest = b""
-
-    def read(self) -> bool:
-        """Read what is there. False at the end."""
-        content = os.read(self._pipe.fileno(), 65_536)
-        *lines, self._rest = (self._rest + content).split(b"\n")
-        if self._rest and (not content or len(self._rest) > _LONGEST_LINE):
-            lines.append(self._rest)
-            self._rest = b""
-        for line in lines:
-            visible = line.rstrip(b"\r").rpartition(b"\r")[2]  # a progress bar overwrites its line
-            self._on_line(self._name, visible.decode("utf-8", "replace"))
-        return bool(content)
