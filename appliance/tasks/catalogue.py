@@ -97,6 +97,17 @@ SUBJECTS = (
         extra="docker",
         libraries=("docker",),
     ),
+    Subject(
+        "object_stores",
+        "Upload, download, list, and copy objects in S3, Google Cloud Storage, and Azure.",
+        (
+            *("S3Download", "S3Upload", "S3List", "S3Copy", "S3Delete"),
+            *("GCSDownload", "GCSUpload", "GCSList", "GCSCopy", "GCSBlobExists"),
+            *("BlobStorageDownload", "BlobStorageUpload", "BlobStorageList"),
+        ),
+        extra="object-stores",
+        libraries=("obstore",),
+    ),
 )
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 

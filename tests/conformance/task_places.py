@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,6 +21,7 @@ from appliance.tasks.files import Copy, Hash
 from appliance.tasks.git import GitClone
 from appliance.tasks.http import Bearer, HttpRequest
 from appliance.tasks.library.errors import Unreachable
+from appliance.tasks.object_stores import S3List
 from appliance.tasks.postgres import PostgresFetch
 from appliance.tasks.shell import ShellTask
 from appliance.tasks.sql import SqlExecute, SqlFetch
@@ -27,7 +29,7 @@ from appliance.tasks.sqlite import SQLiteQuery, SQLiteScript
 from appliance.tasks.templates import JinjaTemplate
 from tests import docker_images
 from tests.conformance.git_servers import TOKEN, GitOverHttp
-from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository
+from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository, moto
 from tests.e2e.appliance_process import free_port
 
 IMAGE = docker_images.BASE_IMAGE
@@ -352,6 +354,47 @@ class Docker(Place):
         return lambda **options: ListContainers(docker_server_url=f"tcp://127.0.0.1:{port}", **options)()
 
 
+class ObjectStores(Place):
+    subject = "object_stores"
+    value = json.dumps({"ACCESS_KEY": "a", "SECRET_ACCESS_KEY": VALUE})
+    wrong = json.dumps({"ACCESS_KEY": "a", "SECRET_ACCESS_KEY": WRONG})
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        self.url = moto("box")
+        self.web = Web("unused")
+        self.target = int(self.url.rpartition(":")[2])
+
+    def close(self) -> None:
+        self.web.close()
+
+    def list(self, url: str) -> Make:
+        config = {"endpoint": url, "region": "us-east-1"}
+        hangs = {"read_timeout": "5s"}
+        return lambda **options: S3List(
+            "box", credentials=Secret(SECRET), config=config, client_options=hangs, **options
+        )()
+
+    def good(self) -> Make:
+        return self.list(self.url)
+
+    def slow(self) -> Make:
+        return self.list(f"{self.web.url}/open/slow")
+
+    def is_busy(self) -> bool:
+        return self.web.waiting > 0
+
+    def denied(self) -> Make:
+        """moto takes any credentials."""
+        return self.list(self.web.url)
+
+    def unreachable(self) -> Make:
+        return self.through(free_port())
+
+    def through(self, port: int) -> Make:
+        return self.list(f"http://127.0.0.1:{port}")
+
+
 PLACES: list[type[Place]] = [
-    *(Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat, Templates, Git, Docker),
+    *(Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat, Templates, Git, Docker, ObjectStores),
 ]

@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import logging
 import select
 import socket
 import socketserver
 import ssl
 import subprocess
 import threading
+import urllib.request
 from collections.abc import Callable
 from contextlib import suppress
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import psycopg
+from moto.server import ThreadedMotoServer
 
 
 class Web:
@@ -243,6 +247,23 @@ def bare_repository(folder: Path, name: str) -> Path:
     subprocess.run(["git", "-C", work, *who, "commit", "-q", "-m", "First"], check=True)
     subprocess.run(["git", "-C", work, "push", "-q", "origin", "main"], check=True)
     return bare
+
+
+@cache
+def _moto() -> str:
+    """One server for all tests of this process."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    return f"http://{host}:{port}"
+
+
+def moto(bucket: str) -> str:
+    """The address of a stand-in for S3, with an empty bucket."""
+    for method, path in (("POST", "moto-api/reset"), ("PUT", bucket)):
+        urllib.request.urlopen(urllib.request.Request(f"{_moto()}/{path}", method=method)).close()
+    return _moto()
 
 
 REPORT = b"a,b\n1,2\n" * 1000

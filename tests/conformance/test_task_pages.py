@@ -19,7 +19,7 @@ from appliance.tasks.catalogue import SUBJECTS
 from tests import docker_images
 from tests.certificates import authority
 from tests.conformance.git_servers import TOKEN, GitOverHttp
-from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository
+from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository, moto
 from tests.integration.conftest import postgres_server
 
 __all__ = ["postgres_server"]
@@ -117,9 +117,15 @@ def docker_report(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Se
     yield Setting(("REPORT_KEY",), {"registry.example.org/report:2": docker_images.BASE_IMAGE})
 
 
+@contextmanager
+def objects_report(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    credentials = json.dumps({"ACCESS_KEY": "a", "SECRET_ACCESS_KEY": PASSWORD})
+    yield Setting(("AWS_CREDENTIALS",), {"https://minio.example.org": moto("reports")}, ("january.csv",), credentials)
+
+
 _EACH = (
     *(shell, http_orders, sql_items, postgres_items, sqlite_items, files_report, email_report, chat_done),
-    *(templates_letter, git_notes, docker_report),
+    *(templates_letter, git_notes, docker_report, objects_report),
 )
 SETTINGS = {setting.__name__: setting for setting in _EACH}
 

@@ -27,7 +27,7 @@ from appliance.tasks.library import errors
 from appliance.tasks.library.task import LibraryTask, TaskOptions
 from appliance.testing import log_lines
 from tests.chaos.proxy import CUT, PASS, Proxy
-from tests.conformance.task_places import PLACES, SECRET, Make, Place
+from tests.conformance.task_places import PLACES, SECRET, VALUE, WRONG, Make, Place
 from tests.e2e.appliance_process import until
 from tests.integration.conftest import postgres_server
 
@@ -82,6 +82,10 @@ def outcome(make: Make, executor: Executor | None = None, secret: str = "", **op
     return Outcome(final.result[task], tries, lines.messages)
 
 
+def shows(done: Outcome, *secrets: str) -> bool:
+    return any(secret in done.everything() for secret in secrets)
+
+
 def test_every_subject_has_a_place() -> None:
     assert {kind.subject for kind in PLACES} == set(BY_NAME)
 
@@ -89,7 +93,7 @@ def test_every_subject_has_a_place() -> None:
 def test_a_call_goes_well_and_shows_no_secret(place: Place) -> None:
     done = outcome(place.good(), secret=place.value)
     assert done.state.is_successful(), done.state.message
-    assert place.value not in done.everything()
+    assert not shows(done, place.value, VALUE)
 
 
 def test_secrets_of_a_task_are_declared(place: Place) -> None:
@@ -106,7 +110,7 @@ def test_a_timeout_ends_the_other_side(place: Place, executor: type[Executor]) -
     done = outcome(slow, executor(), secret=place.value, timeout=1.5, max_retries=0)
     assert type(done.state) is TimedOut, done.state
     until("the other side ends", lambda: not place.is_busy(), 15)
-    assert place.value not in done.everything()
+    assert not shows(done, place.value, VALUE)
 
 
 @pytest.mark.parametrize("executor", ["LocalExecutor", "ThreadExecutor"])
@@ -140,7 +144,7 @@ def test_wrong_credentials_are_a_sentence_and_not_retried(place: Place) -> None:
         pytest.skip("it has no credentials")
     done = outcome(denied, secret=place.wrong)
     assert isinstance(done.state.result, errors.AccessDenied), done.state
-    assert place.wrong not in done.everything()
+    assert not shows(done, place.wrong, WRONG)
     assert done.tries == 1
     assert str(done.state.result).endswith(".")
 
@@ -152,7 +156,7 @@ def test_an_unreachable_host_is_a_sentence_and_retried(place: Place) -> None:
     done = outcome(unreachable, secret=place.value, max_retries=1, retry_delay=0, retry_on=errors.Unreachable)
     assert isinstance(done.state.result, errors.Unreachable), done.state
     assert done.tries == 2
-    assert place.value not in done.everything()
+    assert not shows(done, place.value, VALUE)
     assert str(done.state.result).endswith(".")
 
 
@@ -175,7 +179,7 @@ def test_a_connection_that_is_dropped_once_is_retried(place: Place) -> None:
         proxy.close()
     assert done.state.is_successful(), done.state.message
     assert done.tries == 2
-    assert place.value not in done.everything()
+    assert not shows(done, place.value, VALUE)
 
 
 # --- the modules

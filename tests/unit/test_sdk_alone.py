@@ -32,6 +32,7 @@ WITHOUT_EXTRAS = {
     "appliance.packaging.image_engine",
     "appliance.packaging.image_uses",
     "appliance.tasks.docker",
+    "appliance.tasks.object_stores",
     "appliance.tasks.postgres",
     "appliance.tasks.sql",
     "appliance.tasks.sqlite",

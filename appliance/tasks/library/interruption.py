@@ -24,6 +24,10 @@ class Stopped(StateSignal):
     state_class = Cancelled
 
 
+class Abandoned(Exception):
+    """The task has stopped waiting. Inside of `interruptible`, nobody sees it: the task ends as stopped, or as timed out."""
+
+
 @contextmanager
 def interruptible(task: Task, stop: Callable[[], object]) -> Iterator[None]:
     """Call `stop` once, from any thread, if the block must end early.
@@ -46,9 +50,12 @@ def interruptible(task: Task, stop: Callable[[], object]) -> Iterator[None]:
         raise Stopped("The task was stopped with its run.")
 
 
-def in_thread(work: Callable[[], T]) -> T:
-    """The result of `work`, which may block in C. There, no signal would interrupt the main thread, which waits in Python instead."""
-    if threading.current_thread() is not threading.main_thread():
+def in_thread(work: Callable[[], T], stopped: threading.Event | None = None) -> T:
+    """The result of `work`, which may block in C. There, no signal would interrupt the main thread, which waits in Python instead.
+
+    With `stopped`, which the `stop` of `interruptible` sets, other threads don't wait longer than that, either: for clients that nothing interrupts.
+    """
+    if stopped is None and threading.current_thread() is not threading.main_thread():
         return work()
     result: list[T] = []
     errors: list[BaseException] = []
@@ -64,7 +71,8 @@ def in_thread(work: Callable[[], T]) -> T:
 
     threading.Thread(target=copy_context().run, args=(carry_out,), name="appliance-task-library", daemon=True).start()
     while not ended.wait(_LOOK):
-        pass
+        if stopped is not None and stopped.is_set():
+            raise Abandoned
     if errors:
         raise errors[0]
     return result[0]
