@@ -108,6 +108,14 @@ SUBJECTS = (
         extra="object-stores",
         libraries=("obstore",),
     ),
+    Subject("ssh", "Run commands on other hosts.", ("SshTask",), extra="ssh", libraries=("paramiko",)),
+    Subject(
+        "sftp",
+        "Upload, download, and list files on other hosts.",
+        ("SftpUpload", "SftpDownload", "SftpList"),
+        extra="sftp",
+        libraries=("paramiko",),
+    ),
 )
 BY_NAME = {subject.name: subject for subject in SUBJECTS}
 

@@ -1,10 +1,12 @@
-"""An SFTP server on loopback over a real directory, for backends that speak SFTP. It takes one user with one password."""
+"""An SSH server on loopback, with SFTP over a real directory and commands of this machine. It takes one user with one password."""
 
 from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,42 @@ class _Door(paramiko.ServerInterface):
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return paramiko.OPEN_SUCCEEDED
 
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        threading.Thread(target=_run, args=(channel, command.decode()), daemon=True).start()
+        return True
+
+
+def _run(channel: paramiko.Channel, command: str) -> None:
+    """A command, as a real server runs it: its input ends with the connection."""
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(["sh", "-c", command], stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
+    assert process.stdin and process.stdout and process.stderr
+    files = {process.stdout.fileno(): channel.sendall, process.stderr.fileno(): channel.sendall_stderr}
+
+    def feed() -> None:
+        assert process.stdin
+        with suppress(OSError):
+            while content := channel.recv(65_536):
+                process.stdin.write(content)
+                process.stdin.flush()
+        with suppress(OSError):
+            process.stdin.close()
+
+    def pass_on(file: int) -> None:
+        with suppress(OSError):
+            while content := os.read(file, 65_536):
+                files[file](content)
+
+    pumps = [threading.Thread(target=pass_on, args=(file,), daemon=True) for file in files]
+    for thread in (*pumps, threading.Thread(target=feed, daemon=True)):
+        thread.start()
+    code = process.wait()
+    for pump in pumps:
+        pump.join(0.5)
+    with suppress(OSError, EOFError):
+        channel.send_exit_status(code if code >= 0 else 128 - code)
+        channel.close()
+
 
 def _answered(work: Any) -> Any:
     def wrapped(self: _Files, *arguments: Any) -> Any:
@@ -93,6 +131,13 @@ class _Files(paramiko.SFTPServerInterface):
         handle = _Handle(flags)
         handle.readfile = handle.writefile = os.fdopen(file, "wb" if writing else "rb")
         return handle
+
+    @_answered
+    def list_folder(self, path: str) -> Any:
+        found = []
+        for file in sorted(Path(path).iterdir()):
+            found.append(paramiko.SFTPAttributes.from_stat(file.lstat(), file.name))
+        return found
 
     @_answered
     def mkdir(self, path: str, attr: Any) -> None:

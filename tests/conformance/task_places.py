@@ -23,12 +23,17 @@ from appliance.tasks.http import Bearer, HttpRequest
 from appliance.tasks.library.errors import Unreachable
 from appliance.tasks.object_stores import S3List
 from appliance.tasks.postgres import PostgresFetch
+from appliance.tasks.sftp import SftpDownload
 from appliance.tasks.shell import ShellTask
 from appliance.tasks.sql import SqlExecute, SqlFetch
 from appliance.tasks.sqlite import SQLiteQuery, SQLiteScript
+from appliance.tasks.ssh import SshTask
 from appliance.tasks.templates import JinjaTemplate
 from tests import docker_images
+from tests.chaos.proxy import HOLE, Proxy
 from tests.conformance.git_servers import TOKEN, GitOverHttp
+from tests.conformance.sftp_server import PASSWORD as SSH_PASSWORD
+from tests.conformance.sftp_server import USER, Sftp
 from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository, moto
 from tests.e2e.appliance_process import free_port
 
@@ -395,6 +400,69 @@ class ObjectStores(Place):
         return self.list(f"http://127.0.0.1:{port}")
 
 
+class Ssh(Place):
+    subject = "ssh"
+    value = SSH_PASSWORD
+
+    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
+        super().__init__(folder, request)
+        (folder / "remote").mkdir()
+        (folder / "remote" / "a.txt").write_text("a")
+        self.host = Sftp(folder / "remote", folder)
+        self.target = self.host.port
+        self.known = folder / "known"
+
+    def close(self) -> None:
+        self.host.close()
+
+    def where(self, port: int) -> dict[str, Any]:
+        """The host, whose key is known on any port."""
+        _, kind, key = self.host.known_hosts.read_text().split()
+        self.known.write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
+        return {"host": "127.0.0.1", "port": port, "user": USER, "password": Secret(SECRET), "known_hosts": self.known}
+
+    def execute(self, command: str, port: int) -> Make:
+        where = self.where(port)
+        return lambda **options: SshTask(command=command, env={"P": Secret(SECRET)}, **where, **options)()
+
+    def good(self) -> Make:
+        return self.execute("echo $P; echo $P >&2", self.host.port)
+
+    def slow(self) -> Make:
+        return self.execute(f"echo $$ > {self.folder}/pid; trap '' TERM; sleep 3600 & wait; sleep 3600", self.host.port)
+
+    def is_busy(self) -> bool:
+        file = self.folder / "pid"
+        return file.exists() and Path(f"/proc/{file.read_text().strip() or '0'}").exists()
+
+    def denied(self) -> Make:
+        return self.good()
+
+    def unreachable(self) -> Make:
+        return self.execute("true", free_port())
+
+    def through(self, port: int) -> Make:
+        """Nothing has been sent before the host says who it is."""
+        return self.execute("true", port)
+
+
+class SftpFiles(Ssh):
+    subject = "sftp"
+
+    def execute(self, command: str, port: int) -> Make:
+        where = self.where(port)
+        remote, local = str(self.folder / "remote" / "a.txt"), self.folder / "b.txt"
+        return lambda **options: SftpDownload(remote_path=remote, local_path=local, **where, **options)()
+
+    def slow(self) -> Make:
+        self.proxy = Proxy(self.host.port)
+        self.proxy.set(HOLE)
+        return self.execute("", self.proxy.port)
+
+    def is_busy(self) -> bool:
+        return bool(self.proxy._open)
+
+
 PLACES: list[type[Place]] = [
-    *(Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat, Templates, Git, Docker, ObjectStores),
+    *(Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat, Templates, Git, Docker, ObjectStores, Ssh, SftpFiles),
 ]

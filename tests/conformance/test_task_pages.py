@@ -19,6 +19,8 @@ from appliance.tasks.catalogue import SUBJECTS
 from tests import docker_images
 from tests.certificates import authority
 from tests.conformance.git_servers import TOKEN, GitOverHttp
+from tests.conformance.sftp_server import PASSWORD as SSH_PASSWORD
+from tests.conformance.sftp_server import Sftp
 from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository, moto
 from tests.integration.conftest import postgres_server
 
@@ -123,9 +125,28 @@ def objects_report(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[S
     yield Setting(("AWS_CREDENTIALS",), {"https://minio.example.org": moto("reports")}, ("january.csv",), credentials)
 
 
+@contextmanager
+def ssh_backup(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    with closing(Sftp(folder, folder)) as host:
+        where = f'"127.0.0.1", port={host.port}, user="ada"'
+        yield Setting(("BACKUP_PASSWORD",), {'"backup.example.org", user="ada"': where}, value=SSH_PASSWORD)
+
+
+@contextmanager
+def sftp_exchange(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    (folder / "report.csv").write_text("a,b")
+    with closing(Sftp(folder, folder)) as host:
+        replaced = {
+            "files.example.org": "127.0.0.1",
+            'user="ada"': f'port={host.port}, user="ada"',
+            "/exchange": f"{folder}/exchange",
+        }
+        yield Setting(("FILES_PASSWORD",), replaced, ("copy.csv", "exchange/report.csv"), SSH_PASSWORD)
+
+
 _EACH = (
     *(shell, http_orders, sql_items, postgres_items, sqlite_items, files_report, email_report, chat_done),
-    *(templates_letter, git_notes, docker_report, objects_report),
+    *(templates_letter, git_notes, docker_report, objects_report, ssh_backup, sftp_exchange),
 )
 SETTINGS = {setting.__name__: setting for setting in _EACH}
 
@@ -151,6 +172,7 @@ def test_an_example_runs(name: str, tmp_path: Path, request: pytest.FixtureReque
     assert done.returncode == 0, done.stderr
     assert ": Success." in done.stderr, done.stderr
     assert PASSWORD not in done.stdout + done.stderr
+    assert not setting.secrets or setting.value not in done.stdout + done.stderr
     assert all((tmp_path / file).exists() for file in setting.files)
 
 

@@ -34,8 +34,10 @@ WITHOUT_EXTRAS = {
     "appliance.tasks.docker",
     "appliance.tasks.object_stores",
     "appliance.tasks.postgres",
+    "appliance.tasks.sftp",
     "appliance.tasks.sql",
     "appliance.tasks.sqlite",
+    "appliance.tasks.ssh",
     "appliance.tasks.templates",
     "appliance.testing.plugin",
 }
