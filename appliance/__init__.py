@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         partial_inputs_only,
         partial_parameters_only,
     )
+    from appliance.core.child_flows import ChildRun, RunFlow, run_flow
     from appliance.core.container_runs import DockerRun, KubernetesRun
     from appliance.core.context import context
     from appliance.core.control import FilterTask, case, ifelse, merge, switch
@@ -83,6 +84,7 @@ __all__ = [
     "AzureResult",
     "Blackout",
     "Calendar",
+    "ChildRun",
     "CompressedSerializer",
     "CronClock",
     "CronSchedule",
@@ -114,6 +116,7 @@ __all__ = [
     "Result",
     "S3Result",
     "SFTPResult",
+    "RunFlow",
     "Schedule",
     "Secret",
     "SecretTask",
@@ -152,6 +155,7 @@ __all__ = [
     "partial_parameters_only",
     "resource_manager",
     "result_from_url",
+    "run_flow",
     "signals",
     "some_failed",
     "some_successful",
@@ -176,6 +180,7 @@ _NAMES = {
     "appliance.core.apply_map": "apply_map",
     "appliance.core.building": "tags",
     "appliance.core.cache_validators": "all_inputs all_parameters duration_only never_use partial_inputs_only partial_parameters_only",
+    "appliance.core.child_flows": "ChildRun RunFlow run_flow",
     "appliance.core.container_runs": "DockerRun KubernetesRun",
     "appliance.core.context": "context",
     "appliance.core.control": "FilterTask case ifelse merge switch",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Never
 from appliance.core import parameter_types
 from appliance.core.annotations import unwrap
 from appliance.core.building import FlowBuilder, Line, active_flow, building, is_loading
+from appliance.core.child_flows import Startable
 from appliance.core.collections import as_task, holds_task
 from appliance.core.edge import Edge
 from appliance.core.errors import FlowBuildError
@@ -41,7 +42,7 @@ OPTIONS = (*FORMS, "tasks", "edges", "reference_tasks", "on_failure", "validate"
 TerminalStateHandler = Callable[["Flow", State, Mapping[Task, State]], State | None]
 
 
-class Flow:
+class Flow(Startable):
     """`with Flow("name") as flow:` collects the tasks that are called inside; `flow.run()` runs them here and now."""
 
     logger = OwnLogger()
@@ -496,5 +497,4 @@ def _second_value(task: Task, key: str) -> FlowBuildError:
 
 def current_flow() -> Flow | None:
     """The flow whose `with` block the calling code is in."""
-    flow = active_flow.get()
-    return flow if isinstance(flow, Flow) else None
+    return flow if isinstance(flow := active_flow.get(), Flow) else None

@@ -94,6 +94,7 @@ def _options(task: Task) -> dict[str, Any]:
         "nout": task.nout,
         "task_run_name": task.task_run_name if isinstance(task.task_run_name, str) else None,
         "never_repeat": task.never_repeat or None,
+        "starts": task.starts,
         "always_rerun": (task.always_rerun and not is_own) or None,
         "runs_on_cancel": (task.runs_on_cancel and not is_own) or None,
     }

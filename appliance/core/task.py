@@ -59,6 +59,10 @@ class Task(OperatorMethods["Task"]):
     """Is its result one thing for all tasks that use it, such as a connection? Others' small containers are copied for each."""
     default_containers: Mapping[str, Any] = {}
     """Defaults of run() such as `[]`, of which every attempt gets its own copy."""
+    runs_here: typing.ClassVar[bool] = False
+    """Does its code run in the process of the flow run, wherever the executor runs the code of others?"""
+    starts: Mapping[str, Any] | None = None
+    """The flow of which it starts a run, by name, and its project, if that is another one."""
     runs_on_cancel: typing.ClassVar[bool] = False
     """Does it run even when the flow run is cancelled, to clean up?"""
     default_trigger: triggers.Trigger[Task] = staticmethod(triggers.all_successful)

@@ -220,7 +220,7 @@ def call(runner: Runner, run: TaskRun) -> State | None:
         return None
     task = run.task
     output = runner.output if task.log_stdout is None else runner.outputs[task.log_stdout]
-    if runner.invoke is None or task.auto_generated:  # those only combine values in this process
+    if runner.invoke is None or task.auto_generated or task.runs_here:  # generated ones only combine values
         return calls.carry_out(task.run, run.inputs, task.timeout, output, run)
     return runner.invoke(calls.Invocation(task.run, run.inputs, task.timeout, output, run.snapshot()))
 
