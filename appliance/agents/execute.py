@@ -33,13 +33,14 @@ from appliance.agents.run_secrets import asker
 from appliance.client import run_protocol as runs
 from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
-from appliance.core import flow_file, secrets, served_secrets
+from appliance.core import child_flows, flow_file, secrets, served_secrets
 from appliance.core.logs import get_logger
 from appliance.core.states import Cancelled, Failed, Paused, State
 from appliance.engine import failures
 from appliance.engine.process_exit import end_user_code, leave
 from appliance.engine.progress import start_line
 from appliance.engine.results import doors
+from appliance.engine.tracked.child_runs import TrackedChildren
 from appliance.engine.tracked.flow_runner import TrackedFlowRunner
 from appliance.engine.tracked.logs import RunLog, reported
 from appliance.engine.tracked.reporter import Reporter
@@ -220,6 +221,7 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
     with reported(reporter, settings, assignment.directory) as log:
         if problem:
             _logger.warning("%s This run uses the defaults.", problem)
+        children = TrackedChildren(transport, assignment.flow_run_id, assignment.attempt)
         slots = TaskSlots(
             lambda request: runs.slots(transport, assignment.flow_run_id, request), assignment.attempt, reporter
         )
@@ -233,7 +235,7 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
         )
         doors.connect(door)
         ask = asker(transport, assignment.flow_run_id, assignment.attempt, stopping)
-        final = _run_flow(assignment, begun, reporter, log, slots, stopping, ask)
+        final = _run_flow(assignment, begun, reporter, log, slots, children, stopping, ask)
 
         def cut(sentence: str) -> None:
             _logger.warning("%s", sentence)
@@ -272,6 +274,7 @@ def _run_flow(
     reporter: Reporter,
     log: RunLog,
     slots: TaskSlots,
+    children: TrackedChildren,
     stopping: Stopping,
     ask_secret: Callable[[str], str],
 ) -> State:
@@ -280,6 +283,9 @@ def _run_flow(
     try:
         runner = _load(assignment, begun, reporter, stopping, ask_secret)
         runner.slots, runner.log = slots, log
+        if any(task.starts for task in runner.flow.tasks):
+            runner.children = children
+            child_flows.connect(children)
         served_secrets.connect(ask_secret, secrets.declared_by(runner.flow))
     except CodeMissing as error:  # it was there when the agent looked
         log.finish()

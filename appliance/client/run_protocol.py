@@ -6,7 +6,17 @@ from uuid import UUID
 
 from appliance.client import wire
 from appliance.client.transport import Transport, path
-from appliance.protocol.run_protocol import AskSlots, Begin, Begun, Reported, Slots
+from appliance.protocol.run_protocol import (
+    AskChild,
+    AskSlots,
+    AwaitChildren,
+    Begin,
+    Begun,
+    ChildAnswer,
+    EndedChildren,
+    Reported,
+    Slots,
+)
 from appliance.protocol.secrets import AskSecret, SecretValue
 
 
@@ -38,6 +48,16 @@ def report(transport: Transport, flow_run_id: UUID, report: bytes) -> Reported:
 def slots(transport: Transport, flow_run_id: UUID, request: AskSlots) -> Slots:
     """Request a slot of every limit on a task's tags, or release them."""
     return transport.post(path("flow-runs", flow_run_id, "slots"), request, Slots)
+
+
+def child(transport: Transport, flow_run_id: UUID, request: AskChild) -> ChildAnswer:
+    """Start the child of a task run, or find it."""
+    return transport.post(path("flow-runs", flow_run_id, "children"), request, ChildAnswer)
+
+
+def await_children(transport: Transport, flow_run_id: UUID, request: AwaitChildren) -> EndedChildren:
+    """Wait for the end of any child."""
+    return transport.post(path("flow-runs", flow_run_id, "children", "await"), request, EndedChildren)
 
 
 def secret(transport: Transport, flow_run_id: UUID, attempt: int, name: str) -> str:

@@ -78,6 +78,7 @@ class RunFlow(Task):
         flow_name = flow if isinstance(flow, str) else getattr(flow, "name", None)
         if not isinstance(flow_name, str) or not flow_name or not (flow is flow_name or _is_flow(flow)):
             raise TaskDefinitionError(f"A task starts a flow or the flow with a name, not {type(flow).__name__}.")
+        self.child = flow_name
         self.starts = {"flow": flow_name} | ({} if checks.text("project", project) is None else {"project": project})
         self.flow = flow
         self.waits = checks.require("wait", wait, bool, "True or False")
@@ -90,7 +91,7 @@ class RunFlow(Task):
         children, run = _Door.opened, current_task_run.get()
         if children is not None and run is not None and run.flow_run.flow_run_id == children.flow_run_id:
             return children.outcome(run.task_slug, run.map_index)
-        given = {**checks.mapping("parameters", parameters), **values}
+        given = self.values(parameters, **values)
         if _level.get() == MOST_LEVELS:
             return Failed(TOO_DEEP)
         token = _level.set(_level.get() + 1)
@@ -99,8 +100,12 @@ class RunFlow(Task):
         finally:
             _level.reset(token)
 
+    def values(self, parameters: Mapping[str, Any] | None = None, **values: Any) -> dict[str, Any]:
+        """The arguments of `run` in one dict."""
+        return {**checks.mapping("parameters", parameters), **values}
+
     def _run_here(self, parameters: dict[str, Any]) -> Any:
-        name = self.starts["flow"]
+        name = self.child
         flow = _named(name) if isinstance(self.flow, str) else self.flow
         if flow is None:
             return Failed(

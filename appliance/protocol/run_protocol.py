@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any, Literal
+from uuid import UUID
 
 import msgspec
 
@@ -17,6 +18,8 @@ MAX_EVENTS = 5_000
 
 LONGEST_SLOT_WAIT = 3.0
 """The longest that a task may wait for a slot in one request, in seconds."""
+LONGEST_CHILD_WAIT = 20.0
+"""The same for the end of child runs."""
 
 
 class Begin(Message, kw_only=True):
@@ -114,6 +117,54 @@ class Reported(Answer, kw_only=True):
     cancel_reason: str = ""  # why, in a sentence; empty: a server of an earlier release doesn't say
     lease_s: float = 0.0
     limited_tags: list[str] = []  # the current value of the field in Begun
+
+
+class AskChild(Message, kw_only=True):
+    """Start the run that the flow declares for this task, or find the one that the task run has started before. `count` is the number of the
+    task's try: a child of which an earlier try knows that it has failed is restarted. `wait`: whether the task needs the child's end."""
+
+    attempt: int
+    task_slug: str
+    map_index: int = -1
+    count: int = 1
+    parameters: dict[str, Any] = {}
+    labels: list[str] | None = None
+    name: str | None = None
+    wait: bool = True
+
+
+class ChildAnswer(Answer, kw_only=True):
+    """The child and how far it is. `over`: there is nothing to wait for. `reason` says why it has not started; `gives_back`: it may be because
+    of the place or the limits that this run takes, so that the run should be handed back for a while."""
+
+    flow_run_id: UUID
+    name: str
+    flow: str
+    state_type: StateType
+    state_name: str
+    message: str = ""
+    over: bool = False
+    reason: str = ""
+    gives_back: bool = False
+
+
+class AwaitChildren(Message, kw_only=True):
+    """Wait up to `wait_s` seconds until another number of the runs that this run waits for has ended than `ended`."""
+
+    attempt: int
+    ended: int = 0
+    wait_s: float = 0.0
+
+
+class EndedChild(Answer, kw_only=True):
+    """The task run whose child has ended."""
+
+    task_slug: str
+    map_index: int
+
+
+class EndedChildren(Answer, kw_only=True):
+    ended: list[EndedChild] = []
 
 
 class AskSlots(Message, kw_only=True):

@@ -13,6 +13,7 @@ from appliance.engine.flow_runner import FlowRunner
 from appliance.engine.results.run_packs import RunPacks
 from appliance.engine.task_runner import TaskRunner
 from appliance.engine.tracked import earlier
+from appliance.engine.tracked.child_runs import TrackedChildren
 from appliance.engine.tracked.logs import RunLog
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
@@ -38,6 +39,8 @@ class TrackedFlowRunner(FlowRunner):
         self._tasks: TrackedTaskRunner | None = None
         self.slots: TaskSlots | None = None
         """If set, tasks with limited tags request slots before they run."""
+        self.children: TrackedChildren | None = None
+        """If set, tasks that start flows get their children there."""
         self.log: RunLog | None = None
         """If set, it learns which tasks run."""
         self.final: State | None = None  # reported by the caller, as the very last event
@@ -83,6 +86,8 @@ class TrackedFlowRunner(FlowRunner):
         self._tasks.packs = self.packs
         if self.slots is not None:
             self._tasks.limit(self.slots)
+        if self.children is not None:
+            self._tasks.start_children(self.children)
         if self.log is not None:
             self._tasks.write_to(self.log)
         if flow.strict_tracking:

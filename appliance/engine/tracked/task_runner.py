@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any
 
 from appliance.core.run_context import current_task_run
@@ -12,6 +13,7 @@ from appliance.engine.output.streams import BOTH, Streams
 from appliance.engine.task_run import Runner, TaskRun
 from appliance.engine.task_runner import TaskRunner
 from appliance.engine.tracked import loops
+from appliance.engine.tracked.child_runs import TrackedChildren, gives_back
 from appliance.engine.tracked.logs import RunLog
 from appliance.engine.tracked.reporter import Reporter
 from appliance.engine.tracked.slots import TaskSlots
@@ -41,6 +43,15 @@ class TrackedTaskRunner(TaskRunner):
         self._slots = slots
         at = self.run_steps.index(steps.set_running)
         self.run_steps = (*self.run_steps[:at], slots.take, *self.run_steps[at:])
+
+    def start_children(self, children: TrackedChildren) -> None:
+        """From now on, tasks that start flows wait for their children before they run."""
+        at = self.run_steps.index(steps.set_running)
+        self.run_steps = (*self.run_steps[:at], children.follow, *self.run_steps[at:])
+
+    def due(self, state: State) -> datetime | None:
+        """A task run that gives the place of its run back goes on in the next attempt."""
+        return None if gives_back(state) else super().due(state)
 
     def be_strict(self) -> None:
         """From now on, the server must acknowledge that a task is Running before its code runs."""

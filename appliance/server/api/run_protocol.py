@@ -12,9 +12,22 @@ from litestar import Request, Router, post
 from appliance.config import Settings
 from appliance.kit import clock
 from appliance.protocol.bundles import BundleContent, TakeBundle
-from appliance.protocol.run_protocol import LONGEST_SLOT_WAIT, AskSlots, Begin, Begun, Report, Reported, Slots
+from appliance.protocol.run_protocol import (
+    LONGEST_CHILD_WAIT,
+    LONGEST_SLOT_WAIT,
+    AskChild,
+    AskSlots,
+    AwaitChildren,
+    Begin,
+    Begun,
+    ChildAnswer,
+    EndedChildren,
+    Report,
+    Reported,
+    Slots,
+)
 from appliance.protocol.secrets import AskSecret, SecretValue
-from appliance.server.actions import bundles, secrets
+from appliance.server.actions import bundles, child_runs, secrets
 from appliance.server.actions import run_protocol as runs
 from appliance.server.actions import slots as task_slots
 from appliance.server.api import PREFIX, turns
@@ -59,6 +72,28 @@ async def slots(
         await broadcast.slots_freed.wait(left, ticket)
 
 
+@turns.post("/children", permission=Permission.RUN_PROTOCOL, body=AskChild, status_code=200)
+def child(request: Request[Actor, Any, Any], flow_run_id: UUID, body: bytes) -> ChildAnswer:
+    """Start a run for a task, if the flow of this attempt declares that, or find the one that the task run has started."""
+    return child_runs.follow(_database(request), request.user, flow_run_id, decode(body, AskChild))
+
+
+@post("/children/await", opt={"permission": Permission.RUN_PROTOCOL, "body": AwaitChildren}, status_code=200)
+async def ended_children(
+    request: Request[Actor, Any, Any], broadcast: Broadcast, stopping: asyncio.Event, flow_run_id: UUID
+) -> EndedChildren:
+    """List the children that have ended, of those that the run waits for. Waits up to `wait_s` seconds, at most 20, for a change."""
+    message = decode(await request.body(), AwaitChildren)
+    until = clock.monotonic() + min(max(0.0, message.wait_s), LONGEST_CHILD_WAIT)
+    while True:
+        ticket = broadcast.slots_freed.ticket()  # it fires whenever a run ends
+        ended = await to_thread.run_sync(child_runs.ended, _database(request), flow_run_id, message)
+        left = until - clock.monotonic()
+        if len(ended) != message.ended or left <= 0 or stopping.is_set():
+            return EndedChildren(ended=ended)
+        await broadcast.slots_freed.wait(left, ticket)
+
+
 @post("/secrets", opt={"permission": Permission.RUN_PROTOCOL, "body": AskSecret}, status_code=200, sync_to_thread=True)
 def secret(
     request: Request[Actor, Any, Any], database: Database, settings: Settings, flow_run_id: UUID, body: bytes
@@ -81,4 +116,7 @@ def _database(request: Request[Actor, Any, Any]) -> Database:
     return database
 
 
-router = Router(f"{PREFIX}/flow-runs/{{flow_run_id:uuid}}", route_handlers=[begin, report, slots, secret, bundle])
+router = Router(
+    f"{PREFIX}/flow-runs/{{flow_run_id:uuid}}",
+    route_handlers=[begin, report, slots, child, ended_children, secret, bundle],
+)

@@ -93,6 +93,13 @@ def may_start_tasks(run: AttemptedRun, attempt: int) -> Refuse | None:
     return _at_work(run, attempt, "starts no tasks")
 
 
+def may_start_runs(run: AttemptedRun, attempt: int) -> Refuse | None:
+    """Why the attempt may start no runs; None: it may."""
+    if run.state_type == CANCELLING and attempt == run.attempt:
+        return Refuse("cancelling", "The run is being cancelled and starts no others.")
+    return _at_work(run, attempt, "starts no others")
+
+
 def may_read_secrets(run: AttemptedRun, attempt: int) -> Refuse | None:
     """Why the attempt gets no secrets; None: it does. Before it begins, its agent may need some to fetch the code."""
     if attempt == run.attempt and run.state_type == PENDING:

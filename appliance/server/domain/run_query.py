@@ -36,12 +36,13 @@ _STATES = {name.casefold(): (name,) for name in (*STATE_NAMES, *STATE_TYPES)} | 
 class RunQuery(RunFilter, kw_only=True):
     """What a query asks for. `flow` and `agent` may contain `*` for any text. `types` are state types of which the run must have one, beside what
     `states` says. `created_by` is a person's name or `schedule`, `error` a part of the message of a failed run or one of its failed tasks.
-    It started at or after `started_since`, and before `started_until`."""
+    `parent` is the id of the run that has started it. It started at or after `started_since`, and before `started_until`."""
 
     types: list[str] = []
     agent: str | None = None
     created_by: str | None = None
     flow_version: int | None = None
+    parent: UUID | None = None
     error: str | None = None
     started_since: datetime | None = None
     started_until: datetime | None = None
@@ -224,6 +225,13 @@ def _version(value: _Value, _part: str) -> Fields:
     return [("flow_version", int(value.plain))]
 
 
+def _parent(value: _Value, _part: str) -> Fields:
+    try:
+        return [("parent", UUID(value.plain))]
+    except ValueError:
+        value.refuse("write the ID of the run that has started them")
+
+
 def _param(value: _Value, name: str) -> Fields:
     if value.is_quoted:
         return [("parameters", {name: value.plain})]
@@ -261,6 +269,7 @@ READERS: dict[str, Reader] = {
     "agent": _text_of("agent"),
     "version": _version,
     "by": _text_of("created_by"),
+    "parent": _parent,
     "param": _param,
     "started": _started,
     "since": _moment_of("since"),

@@ -8,10 +8,11 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from appliance.protocol.flow_runs import ChangeFlowRun
-from appliance.server.actions.flow_runs.change import Change, alone, permit, store
+from appliance.server.actions.flow_runs.change import Change, alone, permit, store, within
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.states import close_tasks
 from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import child_runs
 from appliance.server.db.rows.flow_runs import LockedRun
 from appliance.server.db.session import Database
 from appliance.server.domain.sanitize import clean
@@ -36,5 +37,13 @@ def change(actor: Actor, request: ChangeFlowRun) -> Change:
         message = clean(request.reason).strip() or f"Cancelled by {actor.name}."
         store(session, run, state.change(now, message), request, actor, {"cancel_requested": True})
         close_tasks(session, run, state.type, now)
+        _cancel_children(session, run, actor, now)
 
     return apply
+
+
+def _cancel_children(session: Session, run: LockedRun, actor: Actor, now: datetime) -> None:
+    """Cancel the runs that tasks of this one have started and wait for. Runs don't start each other in a circle, so that this ends."""
+    request = ChangeFlowRun(reason=f"The run {run.name}, which waited for it, was cancelled by {actor.name}.")
+    for child in child_runs.awaited(session, run.id):
+        within(session, child, now, change(actor, request))

@@ -12,7 +12,7 @@ from appliance.kit import clock, ids
 from appliance.protocol.flow_runs import CreateFlowRun
 from appliance.protocol.run_config import kind_of
 from appliance.server.actions import names, quotas, run_configs, warnings
-from appliance.server.actions.flow_runs.new_runs import insert_runs, merge_parameters, run_row
+from appliance.server.actions.flow_runs.new_runs import Parent, insert_runs, merge_parameters, run_row
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
 from appliance.server.auth.identity import Actor
@@ -20,6 +20,7 @@ from appliance.server.db.reads import flow_runs, flows, run_filter_names, waitin
 from appliance.server.db.rows.flow_runs import NewFlowRun
 from appliance.server.db.rows.flows import RunnableFlow, RunnableVersion
 from appliance.server.db.session import Database
+from appliance.server.domain.rules import Rules
 from appliance.server.errors import Conflict, Invalid, NotFound
 
 
@@ -43,37 +44,52 @@ def create_run(db: Database, actor: Actor, request: CreateFlowRun, *, now: datet
         raise Invalid("The scheduled time must have an offset, like 2026-01-31T06:30:00+00:00.")
     key = names.idempotency_key(request.idempotency_key)
     with db.write("create") as session:
-        flow, version = _runnable(session, request)
-        if key is not None and (existing := flow_runs.id_of_key(session, flow.id, key)) is not None:
-            return Created(existing, None, flow.name, flow.project)
-        if flow.archived or version is None:
-            raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
-        quotas.require_open_run(session, flow.project_id, db.rules.project_open_runs)
-        quotas.require_room(session, flow.project_id, db.rules)
-        config = run_configs.override_of(request.run_config)
-        labels = None if request.labels is None else labels_of(request.labels)
-        if labels is None and run_configs.labels_in(request.run_config):
-            labels = labels_of(run_configs.labels_in(request.run_config))
-        row = run_row(
-            flow,
-            version,
-            name=ids.readable_name() if request.name is None else required_name(request.name, "run"),
-            parameters=merge_parameters(flow, version, request.parameters),
-            labels=labels,
-            run_config=config,
-            given=request.parameters,
-            scheduled_time=scheduled.astimezone(UTC),
-            actor=actor,
-            now=now,
-            idempotency_key=key,
-        )
-        if config:
-            run_configs.refuse_closed(session, flow.project_id, version, row["labels"], row["run_config"])
-        if not insert_runs(session, [row], actor, now) and key is not None:
-            existing = flow_runs.id_of_key(session, flow.id, key)  # another request with the key came first
-            assert existing is not None
-            return Created(existing, None, flow.name, flow.project)
-        return Created(row["id"], row, flow.name, flow.project, _warnings(session, flow, version, row, now))
+        return create_within(session, db.rules, actor, request, scheduled, key, now)
+
+
+def create_within(
+    session: Session,
+    rules: Rules,
+    actor: Actor,
+    request: CreateFlowRun,
+    scheduled: datetime,
+    key: str | None,
+    now: datetime,
+    parent: Parent | None = None,
+) -> Created:
+    """The same inside another action's transaction."""
+    flow, version = _runnable(session, request)
+    if key is not None and (existing := flow_runs.id_of_key(session, flow.id, key)) is not None:
+        return Created(existing, None, flow.name, flow.project)
+    if flow.archived or version is None:
+        raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
+    quotas.require_open_run(session, flow.project_id, rules.project_open_runs)
+    quotas.require_room(session, flow.project_id, rules)
+    config = run_configs.override_of(request.run_config)
+    labels = None if request.labels is None else labels_of(request.labels)
+    if labels is None and run_configs.labels_in(request.run_config):
+        labels = labels_of(run_configs.labels_in(request.run_config))
+    row = run_row(
+        flow,
+        version,
+        name=ids.readable_name() if request.name is None else required_name(request.name, "run"),
+        parameters=merge_parameters(flow, version, request.parameters),
+        labels=labels,
+        run_config=config,
+        given=request.parameters,
+        scheduled_time=scheduled.astimezone(UTC),
+        actor=actor,
+        now=now,
+        idempotency_key=key,
+        parent=parent,
+    )
+    if config:
+        run_configs.refuse_closed(session, flow.project_id, version, row["labels"], row["run_config"])
+    if not insert_runs(session, [row], actor, now) and key is not None:
+        existing = flow_runs.id_of_key(session, flow.id, key)  # another request with the key came first
+        assert existing is not None
+        return Created(existing, None, flow.name, flow.project)
+    return Created(row["id"], row, flow.name, flow.project, _warnings(session, flow, version, row, now))
 
 
 def _warnings(

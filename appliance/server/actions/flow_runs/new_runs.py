@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -23,6 +24,15 @@ from appliance.server.domain.run_configs import FLOW, RUN
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import FIRST
 from appliance.server.errors import Invalid
+
+
+class Parent(NamedTuple):
+    """The task run that starts a run, and whether it waits for its end."""
+
+    flow_run_id: UUID
+    task_slug: str
+    map_index: int
+    waits: bool
 
 
 def merge_parameters(flow: FlowDefaults, version: VersionDefaults, values: Parameters) -> Parameters:
@@ -52,6 +62,7 @@ def run_row(
     given: Collection[str] = (),
     schedule_id: UUID | None = None,
     idempotency_key: str | None = None,
+    parent: Parent | None = None,
 ) -> NewFlowRun:
     """A new run as a row. Labels: `labels`, else those of the flow's settings, else those of the version; and the host that has its code.
     `layer` is who says the labels and the run config: a schedule or the request. `given` are the parameters that it sets. Raises Invalid if the
@@ -74,8 +85,10 @@ def run_row(
         "run_config": run_configs.merged(flow, version, run_config),
         "overrides": run_configs.overrides_of(flow, layer, run_config, labels_layer, given),
         "priority": 0,
-        "parent_flow_run_id": None,
-        "parent_task_slug": None,
+        "parent_flow_run_id": None if parent is None else parent.flow_run_id,
+        "parent_task_slug": None if parent is None else parent.task_slug,
+        "parent_map_index": None if parent is None else parent.map_index,
+        "parent_waits": parent is not None and parent.waits,
         "scheduled_time": scheduled_time,
         "state_type": FIRST.type,
         "state_name": FIRST.name,

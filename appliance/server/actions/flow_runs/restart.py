@@ -19,7 +19,7 @@ from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
-from appliance.server.db.writes import states
+from appliance.server.db.writes import child_runs, states
 from appliance.server.errors import Conflict
 
 _MOVED = ("failed", "chosen", "downstream", "elsewhere")
@@ -52,6 +52,7 @@ def change(actor: Actor, request: RestartFlowRun) -> Change:
         change = state.change(now, history_message(action, actor, request.reason))
         store(session, run, change, request, actor, columns, new_attempt="restart")
         again = sorted(key for key in plan.runs if key in stored and plan.runs[key] in _MOVED)
+        child_runs.note_failures(session, run.id)
         run_again(session, run, [stored[key].id for key in again], "the run was restarted", now)
 
     return apply

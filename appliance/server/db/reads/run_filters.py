@@ -122,6 +122,8 @@ def _of_query(session: Session, criteria: RunQuery) -> list[Condition]:
     if criteria.flow_version is not None:
         versions = select(_version.c.id).where(_version.c.number == criteria.flow_version)
         conditions.append(_run.c.flow_version_id.in_(versions))
+    if criteria.parent is not None:
+        conditions.append(_run.c.parent_flow_run_id == criteria.parent)
     if criteria.created_by == SCHEDULE:
         conditions.append(_run.c.schedule_id.is_not(None))
     elif criteria.created_by is not None:

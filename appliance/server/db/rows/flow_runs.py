@@ -159,6 +159,31 @@ class FlowRunRow(RunSummary):
     peak_memory: int | None
     created: datetime
     created_by: str
+    parent_flow_run_id: UUID | None
+    parent_task_slug: str | None
+    parent_map_index: int | None
+
+
+class ChildRow(RowType):
+    """A run that a task run has started, for that task run."""
+
+    id: UUID
+    name: str
+    flow: str
+    state_type: StateType
+    state_name: str
+    state_message: str
+    parent_try: str | None
+
+
+class Starter(RowType):
+    """A run whose tasks may start runs, with its version."""
+
+    flow_version_id: UUID
+    number: int
+    flow: str
+    project: str
+    graph: JsonDocument
 
 
 class PastRunRow(RowType):
@@ -221,6 +246,8 @@ class NewFlowRun(TypedDict):
     priority: int
     parent_flow_run_id: UUID | None
     parent_task_slug: str | None
+    parent_map_index: int | None
+    parent_waits: bool
     scheduled_time: datetime
     state_type: str
     state_name: str

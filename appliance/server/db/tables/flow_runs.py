@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, false
 from sqlmodel import Field, SQLModel
 
 from appliance.kit.documents import JsonDocument, Parameters
@@ -49,6 +49,11 @@ class FlowRun(SQLModel, table=True):
         partial_index("ix_flow_run_end_time", "end_time", "id", where=_OVER),
         partial_index("ix_flow_run_retried", "state_type", "scheduled_time", where=_RETRIED),
         partial_index("ix_flow_run_open", "flow_id", where=_OPEN),
+        partial_index(
+            *("uq_flow_run_parent", "parent_flow_run_id", "parent_task_slug", "parent_map_index"),
+            where="parent_flow_run_id is not null",
+            unique=True,
+        ),
     )
 
     id: UUID = Field(sa_type=Id, primary_key=True)
@@ -68,6 +73,9 @@ class FlowRun(SQLModel, table=True):
     priority: int = Field(default=0, sa_type=Whole)
     parent_flow_run_id: UUID | None = Field(sa_type=Id, default=None)
     parent_task_slug: str | None = Field(default=None, max_length=300)
+    parent_map_index: int | None = Field(default=None, sa_type=Whole)
+    parent_waits: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    parent_try: str | None = Field(default=None, max_length=40)  # which try of the task knows that this run has failed
     scheduled_time: datetime = Field(sa_type=Time)
     state_type: str = Field(sa_type=OneOf(*TYPES))
     state_name: str = Field(max_length=40)

@@ -1,0 +1,151 @@
+"""Child runs: what a task of a run starts with the run's token. The version of the run declares what each task may start; each task run has one
+child at most, which the database ensures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from appliance.kit import clock, crash
+from appliance.protocol.flow_runs import CreateFlowRun, RestartFlowRun
+from appliance.protocol.run_protocol import AskChild, AwaitChildren, ChildAnswer, EndedChild
+from appliance.protocol.states import TERMINAL
+from appliance.server.actions.flow_runs import restart
+from appliance.server.actions.flow_runs.change import within
+from appliance.server.actions.flow_runs.create import create_within
+from appliance.server.actions.flow_runs.new_runs import Parent
+from appliance.server.actions.states import conflict
+from appliance.server.auth.identity import Actor
+from appliance.server.db.reads import child_runs as reads
+from appliance.server.db.reads import flow_runs, waiting
+from appliance.server.db.retries import retried
+from appliance.server.db.rows.flow_runs import ChildRow, LockedRun
+from appliance.server.db.session import Database
+from appliance.server.db.writes import child_runs as writes
+from appliance.server.db.writes import states
+from appliance.server.domain.child_runs import MOST_LEVELS, TOO_DEEP, declared, is_in_the_way, next_step
+from appliance.server.domain.run_protocol import may_start_runs, may_start_tasks
+from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG
+from appliance.server.errors import Conflict, Invalid, NotFound, Undeclared
+
+
+@retried
+def follow(
+    db: Database, actor: Actor, flow_run_id: UUID, request: AskChild, *, now: datetime | None = None
+) -> ChildAnswer:
+    """The child of a task run: created if it has none, restarted if an earlier try of the task knows that it has failed. Raises StaleAttempt,
+    Undeclared, and what creating a run raises."""
+    now = now or clock.now()
+    _check(request)
+    key, this_try = (flow_run_id, request.task_slug, request.map_index), f"{request.attempt}.{request.count}"
+    with db.read() as session:  # most requests look at a child that goes on by itself
+        _require_live(session, flow_run_id, request.attempt)
+        child = reads.of_task(session, *key)
+        if child is not None and next_step(child.state_type, child.parent_try, this_try) == "follow":
+            return _answer(session, flow_run_id, child, request, now)
+    with db.write("child") as session:
+        run = states.lock(session, flow_run_id)
+        if run is None:
+            raise _no_such_run()
+        refusal = may_start_runs(run, request.attempt)
+        if refusal is not None:
+            raise conflict(refusal)
+        refused = ""
+        if (child := reads.of_task(session, *key)) is None:
+            _create(session, db, actor, run, request, now)
+        elif (step := next_step(child.state_type, child.parent_try, this_try)) == "restart":
+            refused = _restart(session, actor, run, child, this_try, now)
+        elif step == "note":
+            writes.note_try(session, child.id, this_try)
+        child = reads.of_task(session, *key)
+        assert child is not None
+        crash.point("child.followed")
+        return _answer(session, flow_run_id, child, request, now, refused)
+
+
+def ended(db: Database, flow_run_id: UUID, request: AwaitChildren) -> list[EndedChild]:
+    """The children that have ended, of those for which tasks of the attempt wait. Raises StaleAttempt."""
+    with db.read() as session:
+        _require_live(session, flow_run_id, request.attempt)
+        return [EndedChild(task_slug=slug, map_index=index) for slug, index in reads.ended(session, flow_run_id)]
+
+
+def _create(session: Session, db: Database, actor: Actor, run: LockedRun, request: AskChild, now: datetime) -> None:
+    starter = reads.starter(session, run.id)
+    assert starter is not None
+    flow = declared(starter.graph, request.task_slug, starter.project)
+    if flow is None:
+        raise Undeclared(
+            f"Version {starter.number} of flow {starter.flow!r} doesn't declare that task {request.task_slug!r} starts runs; use run_flow(...) "
+            "or flow.as_task() for that, and register the flow again."
+        )
+    if len(reads.ancestors(session, run.id, MOST_LEVELS + 1)) > MOST_LEVELS:
+        raise Conflict(TOO_DEEP)
+    wanted = CreateFlowRun(
+        project=flow.project, flow=flow.flow, parameters=request.parameters, labels=request.labels, name=request.name
+    )
+    parent = Parent(run.id, request.task_slug, request.map_index, request.wait)
+    create_within(session, db.rules, _for_people(actor, run), wanted, now, None, now, parent)
+
+
+def _restart(session: Session, actor: Actor, run: LockedRun, child: ChildRow, this_try: str, now: datetime) -> str:
+    """Restart the child, or say why that is not possible."""
+    request = RestartFlowRun(reason="its task is tried again.")
+    try:
+        within(session, child.id, now, restart.change(_for_people(actor, run), request))
+    except (Conflict, Invalid) as error:
+        writes.note_try(session, child.id, this_try)
+        return f"It can't be restarted: {error.message}"
+    writes.note_try(session, child.id, None)
+    return ""
+
+
+def _for_people(actor: Actor, run: LockedRun) -> Actor:
+    """The run under the name that people know, for the history of its children."""
+    return replace(actor, name=f"run {run.name}")
+
+
+def _answer(
+    session: Session, parent: UUID, child: ChildRow, request: AskChild, now: datetime, refused: str = ""
+) -> ChildAnswer:
+    over = child.state_type in TERMINAL or not request.wait
+    reason = None
+    if not over:
+        reason = waiting.reasons(session, flow_runs.by_ids(session, [child.id]), now).get(child.id)
+    parents = [] if reason is None else reads.ancestors(session, parent, MOST_LEVELS)
+    return ChildAnswer(
+        flow_run_id=child.id,
+        name=child.name,
+        flow=child.flow,
+        state_type=child.state_type,
+        state_name=child.state_name,
+        message=f"{child.state_message} {refused}".strip(),
+        over=over,
+        reason="" if reason is None else reason.sentence,
+        gives_back=is_in_the_way(reason, parents, others_live=reason is not None and reads.any_live(session, parent)),
+    )
+
+
+def _require_live(session: Session, flow_run_id: UUID, attempt: int) -> None:
+    run = flow_runs.attempt_state(session, flow_run_id)
+    if run is None:
+        raise _no_such_run()
+    refusal = may_start_tasks(run, attempt)
+    if refusal is not None:
+        raise conflict(refusal)
+
+
+def _no_such_run() -> NotFound:
+    return NotFound("There is no such run; it may have been deleted.")
+
+
+def _check(request: AskChild) -> None:
+    if not request.task_slug or len(request.task_slug) > MAX_SLUG or "\0" in request.task_slug:
+        raise Invalid("The slug of the task is empty or too long.")
+    if not -1 <= request.map_index <= MAX_INDEX:
+        raise Invalid("The map index of the task is out of range.")
+    if not 0 <= request.attempt <= MAX_INDEX or not 0 <= request.count <= MAX_INDEX:
+        raise Invalid("The number of the attempt or of the task's try is out of range.")

@@ -1,0 +1,180 @@
+"""Flows that start flows, with a real server, agent, and processes."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from appliance.client import flow_runs
+from appliance.protocol.flow_runs import FlowRunView
+from appliance.protocol.run_filter import RunFilter
+from appliance.protocol.states import TERMINAL
+from tests.integration.databases import new_url
+from tests.integration.live import LiveServer
+from tests.integration.test_process_agent import Host
+
+FLOWS = """
+import os
+from pathlib import Path
+from appliance import Flow, Parameter, RunFlow, run_flow, task
+
+HERE = Path(__file__).parent
+
+@task
+def work(name, n):
+    with (HERE / name).open("a") as file:
+        file.write(f"{n}\\n")
+    if (HERE / f"{name}.broken").exists():
+        raise ValueError("out of paper")
+    while (HERE / f"{name}.hold").exists():
+        os.stat(HERE)
+    return n
+
+@task
+def look(child):
+    (HERE / "seen").write_text(f"{child.flow} {child.state} {child.url}")
+
+with Flow("child") as child:
+    work(Parameter("name", default="child"), Parameter("n", default=1))
+
+with Flow("parent") as parent:
+    name = Parameter("name", default="child")
+    look(child.as_task()(name=name, n=5))
+
+with Flow("many") as many:
+    RunFlow("child").map(parameters=[{"n": 1}, {"n": 2}, {"n": 3}])
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("flows")
+    (path / "flows.py").write_text(FLOWS)
+    return path
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def server(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path, request: pytest.FixtureRequest
+) -> Iterator[LiveServer]:
+    place = tmp_path_factory.mktemp("server")
+    settings = {"APPLIANCE_DATABASE_URL": new_url(request, place), "APPLIANCE_CANCEL_GRACE": "1"}
+    live = LiveServer(place / "data", **settings).start()
+    live.register(folder / "flows.py")
+    yield live
+    live.kill()
+
+
+@pytest.fixture
+def host(server: LiveServer, tmp_path: Path) -> Iterator[Host]:
+    host = Host(server, tmp_path)
+    host.start()
+    yield host
+    host.stop()
+
+
+def children(server: LiveServer, run: UUID) -> list[FlowRunView]:
+    return list(flow_runs.each(server.client, RunFilter(q=f"parent:{run}", include_future=False)))
+
+
+def until_child(server: LiveServer, run: UUID, number: int = 1) -> list[FlowRunView]:
+    server.until(run, lambda _view: len(children(server, run)) >= number)
+    return children(server, run)
+
+
+def task_of(server: LiveServer, run: UUID, slug: str = "child-1") -> Any:
+    return next(one for one in flow_runs.task_runs(server.client, run) if one.task_slug == slug)
+
+
+def lines(folder: Path, name: str) -> list[str]:
+    return (folder / name).read_text().split()
+
+
+def test_a_run_starts_its_child_waits_and_gets_its_result(server: LiveServer, host: Host, folder: Path) -> None:
+    run = server.create("parent", name=f"a{os.getpid()}")
+    assert server.ended(run).state == "Success"
+    (child,) = children(server, run)
+    assert (child.flow, child.state, child.parameters["n"]) == ("child", "Success", 5)
+    assert (folder / "seen").read_text() == f"child Success {server.url}/runs/{child.id}"
+    assert task_of(server, run).state_message == f"Run {child.name} of flow 'child' (/runs/{child.id}) succeeded."
+
+
+def test_a_failed_child_fails_its_parent_and_a_restart_restarts_both(
+    server: LiveServer, host: Host, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"b{id(request)}"
+    (folder / f"{name}.broken").touch()
+    run = server.create("parent", name=name)
+    assert server.ended(run).state == "Failed"
+    (child,) = children(server, run)
+    message = task_of(server, run).state_message
+    assert message.startswith(f"Run {child.name} of flow 'child' (/runs/{child.id}) failed: ")
+    assert "out of paper" in message
+    (folder / f"{name}.broken").unlink()
+    flow_runs.restart(server.client, run)
+    assert server.ended(run).state == "Success"
+    assert [(one.id, one.attempt, one.state) for one in children(server, run)] == [(child.id, 2, "Success")]
+    assert lines(folder, name) == ["5", "5"]
+
+
+def test_a_killed_parent_finds_its_child_again(
+    server: LiveServer, host: Host, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"c{id(request)}"
+    (folder / f"{name}.hold").touch()
+    run = server.create("parent", name=name)
+    (child,) = until_child(server, run)
+    job = next(job for _, job, end in host.attempts.load() if end is None and job.flow_run_id == run)
+    os.kill(job.pid, signal.SIGKILL)
+    assert server.ended(run).state == "Crashed"
+    flow_runs.restart(server.client, run)
+    server.until(run, lambda view: view.state == "Running" and view.attempt == 2)
+    (folder / f"{name}.hold").unlink()
+    assert server.ended(run).state == "Success"
+    assert [one.id for one in children(server, run)] == [child.id]
+    assert lines(folder, name) == ["5"]
+
+
+def test_cancelling_the_parent_cancels_the_child(
+    server: LiveServer, host: Host, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"d{id(request)}"
+    (folder / f"{name}.hold").touch()
+    run = server.create("parent", name=name)
+    (child,) = until_child(server, run)
+    server.until(child.id, lambda view: view.state == "Running")
+    flow_runs.cancel(server.client, run)
+    assert server.ended(run).state == "Cancelled"
+    assert server.ended(child.id).state == "Cancelled"
+
+
+def test_a_child_that_somebody_cancels_cancels_the_task(
+    server: LiveServer, host: Host, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"e{id(request)}"
+    (folder / f"{name}.hold").touch()
+    run = server.create("parent", name=name)
+    (child,) = until_child(server, run)
+    flow_runs.cancel(server.client, child.id, "Not today.")
+    ended = server.ended(run)
+    assert ended.state_type in TERMINAL
+    assert task_of(server, run).state == "Cancelled"
+    assert "Not today." in task_of(server, run).state_message
+
+
+def test_children_run_where_their_parent_holds_the_only_place(server: LiveServer, tmp_path: Path) -> None:
+    host = Host(server, tmp_path, capacity=1)
+    host.start()
+    try:
+        run = server.create("many")
+        assert server.ended(run).state == "Success"
+        assert sorted(one.parameters["n"] for one in children(server, run)) == [1, 2, 3]
+        assert flow_runs.get(server.client, run).attempt > 1
+    finally:
+        host.stop()
