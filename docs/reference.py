@@ -13,6 +13,7 @@ SUBJECTS = {
     "Parameters": ("parameter",),
     "Mapping": ("annotations", "apply_map"),
     "Control flow": ("control", "resources"),
+    "Child flows": ("child_flows",),
     "Retries": ("retries",),
     "States": ("states",),
     "Signals": ("signals",),

@@ -59,7 +59,7 @@ class RunFlow(Task):
     """Starts a run of a flow, given as an object or by name, and by default waits for it; its result is a ChildRun.
 
     Under an agent, a flow that is named is one of the same project, or of `project`; `labels` and `run_name` are those of the child. A task
-    run has one child for ever: retries and restarts find it again, and restart it if it has failed. If the child fails, the task does, and
+    run never has a second child: retries and restarts find the first again, and restart it if it has failed. If the child fails, the task does, and
     if it is cancelled, so is the task. Cancelling a run cancels the children that it waits for.
     """
 

@@ -39,13 +39,15 @@ def document(
     secrets: list[str] | None = None,
     owner: str = "",
     more_tasks: tuple[str, ...] = (),
+    starts: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
+    """Of a flow of two tasks, of which the second starts the flow that `starts` names."""
     said = {"secrets": secrets, "owner": owner}
     return {name: value for name, value in said.items() if value} | {
         "name": "etl",
         "tasks": [
             {"slug": "extract-1", "name": "extract", "tags": ["db"], "mapped": False},
-            {"slug": "load-1", "name": "load", "tags": [], "mapped": True},
+            {"slug": "load-1", "name": "load", "tags": [], "mapped": True} | ({"starts": starts} if starts else {}),
             *({"slug": slug, "name": slug[:-2], "tags": [], "mapped": False} for slug in more_tasks),
         ],
         "edges": [{"upstream": "extract-1", "downstream": "load-1", "key": "rows", "mapped": True, "flattened": False}],

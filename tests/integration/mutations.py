@@ -259,6 +259,8 @@ OWN_MEANS = {
     "POST /flow-runs/{flow_run_id}/begin": "an attempt begins once",
     "POST /flow-runs/{flow_run_id}/report": "batches are numbered",
     "POST /flow-runs/{flow_run_id}/slots": "a task run holds a slot once",
+    "POST /flow-runs/{flow_run_id}/children": "a task run has one child",
+    "POST /flow-runs/{flow_run_id}/children/await": "it changes nothing",
     "POST /flow-runs/{flow_run_id}/secrets": "it changes nothing",
     "POST /flow-runs/{flow_run_id}/bundle": "it changes nothing",
     "POST /bundles/ask": "it only keeps a bundle for another hour",

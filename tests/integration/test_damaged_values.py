@@ -151,7 +151,7 @@ def _fill(db: Database) -> None:
             ("agent", "roots", "[]"), ("agent", "closed", "[]"), ("agent", "env_names", "[]"), ("flow_run", "end_time", time),
             ("agent", "storages", "[]"), ("agent", "problems", "[]"), ("agent", "provided", "{}"),
             ("flow_run", "overrides", "{}"), ("flow_run", "attempt_usage", "[]"), ("schedule", "run_config", "{}"),
-            ("flow_run", "state_data", "{}"), ("flow_run", "parent_flow_run_id", run), ("flow_run_state", "data", "{}"),
+            ("flow_run", "state_data", "{}"), ("flow_run", "parent_flow_run_id", run), ("flow_run", "parent_map_index", -1), ("flow_run_state", "data", "{}"),
             ("known_failure", "resolved_at", time), ("known_failure", "resolved_by_run", run),
             ("task_run", "state_data", "{}"), ("task_run", "end_time", time), ("task_run_state", "data", "{}"),
         ):  # fmt: skip

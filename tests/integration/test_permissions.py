@@ -198,6 +198,11 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/begin"): ({"run"}, _own("/begin", {"attempt": 1})),
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/report"): ({"run"}, _own("/report", {"attempt": 1, "seq": 0})),
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/slots"): ({"run"}, _own("/slots", SLOTS)),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/children"): (
+        {"run"},
+        _own("/children", {"attempt": 1, "task_slug": "load-1"}),
+    ),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/children/await"): ({"run"}, _own("/children/await", {"attempt": 1})),
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/secrets"): (
         {"run"},
         _own("/secrets", {"attempt": 1, "name": "TOKEN"}),
@@ -365,7 +370,9 @@ def _added_schedule(site: Site) -> str:
 def principals(site: Site) -> Site:
     """The site with a claimed run of its own token, and with credentials that no longer hold."""
     database = site.database
-    run = builders.create(database, builders.register(database, "own", project="own", secrets=["TOKEN"]).flow_id)
+    run = builders.create(
+        database, builders.register(database, "own", project="own", secrets=["TOKEN"], starts={"flow": "own"}).flow_id
+    )
     work = builders.claim(database, builders.enrol(database, "own"))
     assert [item.flow_run_id for item in work] == [run]
     site.tokens |= {"run": work[0].run_token, "run id": str(run), "unknown": ids.secret("api")}

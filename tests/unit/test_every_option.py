@@ -76,6 +76,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "RRuleClock": ("FREQ=DAILY",),
     "RRuleSchedule": ("FREQ=DAILY",),
     "ResourceManager": (Resource,),
+    "RunFlow": ("child",),
     "S3Result": ("box",),
     "SFTPResult": ("host", "/folder"),
     "Schedule": ([IntervalClock(HOUR)],),
@@ -89,6 +90,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
 NOT_CONSTRUCTORS = {
     *("apply_map", "case", "ifelse", "merge", "switch", "flow", "task", "resource_manager", "tags", "get_logger"),
     *("fingerprint", "Result", "Serializer"),
+    "ChildRun",  # a result that authors only read
 }
 ANY_VALUE = {
     "Parameter.default",
@@ -230,6 +232,7 @@ VALUES: dict[str, dict[str, Any]] = {
         "setup_task_kwargs": {"name": "b"},
         "cleanup_task_kwargs": {"name": "c"},
     },
+    "RunFlow": {"flow": "other", "project": "sales", "wait": False, "labels": ["big"], "run_name": "x"},
     "S3Result": BUCKET,
     "SFTPResult": {
         "host": "other",

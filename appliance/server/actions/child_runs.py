@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, crash
 from appliance.protocol.flow_runs import CreateFlowRun, RestartFlowRun
 from appliance.protocol.run_protocol import AskChild, AwaitChildren, ChildAnswer, EndedChild
-from appliance.protocol.states import TERMINAL
 from appliance.server.actions.flow_runs import restart
 from appliance.server.actions.flow_runs.change import within
 from appliance.server.actions.flow_runs.create import create_within
@@ -26,7 +25,7 @@ from appliance.server.db.rows.flow_runs import ChildRow, LockedRun
 from appliance.server.db.session import Database
 from appliance.server.db.writes import child_runs as writes
 from appliance.server.db.writes import states
-from appliance.server.domain.child_runs import MOST_LEVELS, TOO_DEEP, declared, is_in_the_way, next_step
+from appliance.server.domain.child_runs import MOST_LEVELS, TOO_DEEP, declared, is_in_the_way, is_over, next_step
 from appliance.server.domain.run_protocol import may_start_runs, may_start_tasks
 from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG
 from appliance.server.errors import Conflict, Invalid, NotFound, Undeclared
@@ -84,11 +83,11 @@ def _create(session: Session, db: Database, actor: Actor, run: LockedRun, reques
         )
     if len(reads.ancestors(session, run.id, MOST_LEVELS + 1)) > MOST_LEVELS:
         raise Conflict(TOO_DEEP)
-    wanted = CreateFlowRun(
+    creation = CreateFlowRun(
         project=flow.project, flow=flow.flow, parameters=request.parameters, labels=request.labels, name=request.name
     )
     parent = Parent(run.id, request.task_slug, request.map_index, request.wait)
-    create_within(session, db.rules, _for_people(actor, run), wanted, now, None, now, parent)
+    create_within(session, db.rules, _for_people(actor, run), creation, now, None, now, parent)
 
 
 def _restart(session: Session, actor: Actor, run: LockedRun, child: ChildRow, this_try: str, now: datetime) -> str:
@@ -111,7 +110,7 @@ def _for_people(actor: Actor, run: LockedRun) -> Actor:
 def _answer(
     session: Session, parent: UUID, child: ChildRow, request: AskChild, now: datetime, refused: str = ""
 ) -> ChildAnswer:
-    over = child.state_type in TERMINAL or not request.wait
+    over = is_over(child.state_type, awaited=request.wait)
     reason = None
     if not over:
         reason = waiting.reasons(session, flow_runs.by_ids(session, [child.id]), now).get(child.id)

@@ -32,6 +32,11 @@ def declared(graph: JsonDocument, slug: str, project: str) -> Declared | None:
     return None
 
 
+def is_over(type: str, *, awaited: bool) -> bool:
+    """Is there nothing for the task to wait for?"""
+    return type in TERMINAL or not awaited
+
+
 def next_step(type: str, known_to: str | None, this_try: str) -> Literal["follow", "note", "restart"]:
     """What to do with a child in a state of this type when a try of its task looks at it: a failure is passed on to the first try that learns of
     it, and later tries restart the child."""

@@ -147,6 +147,8 @@ LABELLED = {
     "KeptResultRow",
     "KnownFailureRow",
     "TaskGroupRow",
+    "ChildRow",
+    "Starter",
 }
 """Rows whose names are labels or parameters of their statements."""
 NARROWED = {"TimedTaskRun", "RunningRun", "Enrolment"}

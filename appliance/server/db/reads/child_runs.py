@@ -49,7 +49,7 @@ def starter(session: Session, run: UUID) -> Starter | None:
 
 
 def ancestors(session: Session, run: UUID, most: int) -> list[UUID]:
-    """The run, the one that has started it, and so on, at most so many."""
+    """The run, the one that has started it, and so on up to `most` runs."""
     line = [run]
     while len(line) < most:
         parent = session.execute(select(_run.c.parent_flow_run_id).where(_run.c.id == line[-1])).scalar()

@@ -12,7 +12,7 @@ from appliance.server.db.tables.flow_runs import FlowRun
 
 _runs = table(FlowRun)
 BEFORE = "before"
-"""In place of a try: whoever has restarted the parent knows."""
+"""In place of a try: the failure was there when the parent was restarted."""
 
 
 def note_failures(session: Session, parent: UUID) -> None:
