@@ -21,6 +21,12 @@ if TYPE_CHECKING:
         partial_parameters_only,
     )
     from appliance.core.child_flows import ChildRun, RunFlow, run_flow
+    from appliance.core.child_run_tasks import (
+        StartFlowRun,
+        create_flow_run,
+        get_task_run_result,
+        wait_for_flow_run,
+    )
     from appliance.core.container_runs import DockerRun, KubernetesRun
     from appliance.core.context import context
     from appliance.core.control import FilterTask, case, ifelse, merge, switch
@@ -121,6 +127,7 @@ __all__ = [
     "Secret",
     "SecretTask",
     "Serializer",
+    "StartFlowRun",
     "Task",
     "ThreadExecutor",
     "UniversalRun",
@@ -137,6 +144,7 @@ __all__ = [
     "apply_map",
     "case",
     "context",
+    "create_flow_run",
     "duration_only",
     "executors",
     "exponential_backoff",
@@ -145,6 +153,7 @@ __all__ = [
     "flatten",
     "flow",
     "get_logger",
+    "get_task_run_result",
     "ifelse",
     "manual_only",
     "mapped",
@@ -165,6 +174,7 @@ __all__ = [
     "task",
     "triggers",
     "unmapped",
+    "wait_for_flow_run",
 ]
 
 _MODULES = {
@@ -181,6 +191,7 @@ _NAMES = {
     "appliance.core.building": "tags",
     "appliance.core.cache_validators": "all_inputs all_parameters duration_only never_use partial_inputs_only partial_parameters_only",
     "appliance.core.child_flows": "ChildRun RunFlow run_flow",
+    "appliance.core.child_run_tasks": "StartFlowRun create_flow_run get_task_run_result wait_for_flow_run",
     "appliance.core.container_runs": "DockerRun KubernetesRun",
     "appliance.core.context": "context",
     "appliance.core.control": "FilterTask case ifelse merge switch",

@@ -13,7 +13,7 @@ SUBJECTS = {
     "Parameters": ("parameter",),
     "Mapping": ("annotations", "apply_map"),
     "Control flow": ("control", "resources"),
-    "Child flows": ("child_flows",),
+    "Child flows": ("child_flows", "child_run_tasks"),
     "Retries": ("retries",),
     "States": ("states",),
     "Signals": ("signals",),

@@ -221,7 +221,9 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
     with reported(reporter, settings, assignment.directory) as log:
         if problem:
             _logger.warning("%s This run uses the defaults.", problem)
-        children = TrackedChildren(transport, assignment.flow_run_id, assignment.attempt)
+        children = TrackedChildren(
+            transport, assignment.flow_run_id, assignment.attempt, server_starts_runs=begun.starts_runs
+        )
         slots = TaskSlots(
             lambda request: runs.slots(transport, assignment.flow_run_id, request), assignment.attempt, reporter
         )
@@ -283,7 +285,7 @@ def _run_flow(
     try:
         runner = _load(assignment, begun, reporter, stopping, ask_secret)
         runner.slots, runner.log = slots, log
-        if any(task.starts for task in runner.flow.tasks):
+        if any(isinstance(task, child_flows.ChildTask) for task in runner.flow.tasks):
             runner.children = children
             child_flows.connect(children)
         served_secrets.connect(ask_secret, secrets.declared_by(runner.flow))

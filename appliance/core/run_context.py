@@ -30,6 +30,9 @@ class FlowRunContext:
     checkpointing: bool = False  # are results to be stored wherever there is a place for them?
     running_with_backend: bool = False  # does a server track the run?
     result: Any = None  # where the flow's results are stored unless a task says otherwise
+    children: dict[str, Any] = field(
+        default_factory=dict
+    )  # the runs that its tasks have started in this process, by id
 
     def __post_init__(self) -> None:
         """Raises ParameterError for a time in `extra` that isn't one."""
@@ -111,7 +114,11 @@ class TaskRunContext:
     def snapshot(self) -> TaskRunContext:
         """A copy that can be sent to another process; results are stored where the run is."""
         copy = TaskRunContext(
-            replace(self.flow_run, result=None), self.task_name, self.task_slug, self.task_tags, self.map_index
+            replace(self.flow_run, result=None, children={}),
+            self.task_name,
+            self.task_slug,
+            self.task_tags,
+            self.map_index,
         )
         for key in ("rendered_name", "resume", "task_loop_count", "task_loop_result", "task_run_count"):
             setattr(copy, key, getattr(self, key))

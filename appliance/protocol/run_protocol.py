@@ -57,6 +57,7 @@ class Begun(Answer, kw_only=True):
     heartbeat_interval: float = 10.0
     longest_wait: float = 600.0  # seconds; for longer waits, the attempt hands the run back
     limited_tags: list[str] = []  # a task with one of these tags must request a slot before it runs
+    starts_runs: bool = False  # whether the server starts runs for tasks; those of earlier releases don't
     storage: dict[str, Any] = {}
     flow: str = ""
     project: str = ""
@@ -120,8 +121,9 @@ class Reported(Answer, kw_only=True):
 
 
 class AskChild(Message, kw_only=True):
-    """Start the run that the flow declares for this task, or find the one that the task run has started before. `count` is the number of the
-    task's try: a child of which an earlier try knows that it has failed is restarted. `wait`: whether the task needs the child's end."""
+    """Start the run that the flow declares for this task, or find the one that the task run has started before, or that another task run of this run
+    has started: `flow_run_id`. `count` is the number of the task's try: a child of which an earlier try knows that it has failed is restarted. `wait`:
+    whether the task needs the child's end. `result_of` is a task of the child whose result is needed then; no child is restarted for that."""
 
     attempt: int
     task_slug: str
@@ -131,11 +133,25 @@ class AskChild(Message, kw_only=True):
     labels: list[str] | None = None
     name: str | None = None
     wait: bool = True
+    flow_run_id: UUID | None = None
+    result_of: str | None = None
+    result_index: int = -1
+
+
+class ChildResult(Answer, kw_only=True):
+    """How a task run of a child has ended, and where its result is stored. No location: it has not been stored."""
+
+    state_type: StateType
+    state_name: str
+    message: str = ""
+    location: str | None = None
+    sha256: str | None = None
 
 
 class ChildAnswer(Answer, kw_only=True):
     """The child and how far it is. `over`: there is nothing to wait for. `reason` says why it has not started; `gives_back`: it may be because
-    of the place or the limits that this run takes, so that the run should be handed back for a while."""
+    of the place or the limits that this run takes, so that the run should be handed back for a while. `results` are those of the task that was named, once the
+    child is over: one, or those of a mapped task's children, of which there may be none; null: the task has not run."""
 
     flow_run_id: UUID
     name: str
@@ -146,25 +162,21 @@ class ChildAnswer(Answer, kw_only=True):
     over: bool = False
     reason: str = ""
     gives_back: bool = False
+    results: list[ChildResult] | None = None
+    mapped: bool = False
 
 
 class AwaitChildren(Message, kw_only=True):
-    """Wait up to `wait_s` seconds until another number of the runs that this run waits for has ended than `ended`."""
+    """Wait up to `wait_s` seconds until others have ended, of the runs that this run waits for, than when the server last answered with `mark`."""
 
     attempt: int
-    ended: int = 0
+    mark: str = ""
     wait_s: float = 0.0
 
 
-class EndedChild(Answer, kw_only=True):
-    """The task run whose child has ended."""
-
-    task_slug: str
-    map_index: int
-
-
 class EndedChildren(Answer, kw_only=True):
-    ended: list[EndedChild] = []
+    ended: list[UUID] = []
+    mark: str = ""  # changes whenever these do
 
 
 class AskSlots(Message, kw_only=True):

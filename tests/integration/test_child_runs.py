@@ -24,7 +24,13 @@ from appliance.server.errors import Conflict, Invalid, NotFound, StaleAttempt, U
 from tests.integration import builders
 from tests.integration.builders import ALICE, RUN, N, claim, enrol, flow, rows, run_row, send
 
-STARTS = {"start-1": {"flow": "etl"}, "again-1": {"flow": "parent"}, "far-1": {"flow": "etl", "project": "other"}}
+STARTS = {
+    "start-1": {"flow": "etl"},
+    "first-1": {"flow": "etl", "version": 1},
+    "ninth-1": {"flow": "etl", "version": 9},
+    "again-1": {"flow": "parent"},
+    "far-1": {"flow": "etl", "project": "other"},
+}
 
 
 def parent_flow(db: Database) -> UUID:
@@ -184,10 +190,9 @@ def test_a_run_learns_which_children_have_ended(database: Database, parent: UUID
     ask(database, parent, map_index=0)
     with pytest.raises(StaleAttempt):
         child_runs.ended(database, parent, AwaitChildren(attempt=3))
-    assert child_runs.ended(database, parent, AwaitChildren(attempt=1)) == []
+    assert child_runs.ended(database, parent, AwaitChildren(attempt=1)).ended == []
     cancel_run(database, ALICE, child)
-    (ended,) = child_runs.ended(database, parent, AwaitChildren(attempt=1))
-    assert (ended.task_slug, ended.map_index) == ("start-1", -1)
+    assert child_runs.ended(database, parent, AwaitChildren(attempt=1)).ended == [child]
 
 
 def test_a_run_whose_place_its_child_needs_gives_it_back(database: Database) -> None:
@@ -204,6 +209,77 @@ def test_a_limit_whose_slot_the_parent_takes_is_seen_through(database: Database,
     assert answer.gives_back
     assert run_row(database, parent)["name"] in answer.reason
     assert not ask(database, parent).gives_back
+
+
+def test_a_limit_whose_slot_a_run_further_up_takes_is_named_as_what_blocks(database: Database) -> None:
+    agent = enrol(database, labels=["heavy"])
+    builders.register(database)
+    top = begin(database, builders.create(database, parent_flow(database), labels=["heavy"]), agent)
+    concurrency.put(database, ALICE, "label", "heavy", 1)
+    middle = begin(database, ask(database, top, "again-1").flow_run_id, agent)
+    answer = ask(database, middle, labels=["heavy"])
+    name = run_row(database, top)["name"]
+    assert not answer.gives_back
+    assert answer.reason.startswith(f"The limit of label heavy is reached: 1 of 1 in use, by {name}.")
+    assert f"Run {name} waits for this run in turn, so that neither goes on" in answer.reason
+
+
+def test_a_version_may_be_chosen(database: Database, parent: UUID) -> None:
+    builders.register(database, content="new")
+    numbers = "select v.number from flow_run r join flow_version v on v.id = r.flow_version_id where r.id = :run"
+    chosen = {slug: ask(database, parent, slug).flow_run_id for slug in ("start-1", "first-1")}
+    assert {slug: builders.one(database, numbers, run=run)["number"] for slug, run in chosen.items()} == {
+        "start-1": 2,
+        "first-1": 1,
+    }
+    with pytest.raises(NotFound, match="no version 9"):
+        ask(database, parent, "ninth-1")
+
+
+def test_another_task_waits_for_a_child_and_reads_a_result(database: Database, parent: UUID, agent: UUID) -> None:
+    child = ask(database, parent, wait=False).flow_run_id
+    assert child_runs.ended(database, parent, AwaitChildren(attempt=1)).ended == []
+    assert not ask(database, parent, "wait-1", flow_run_id=child).over
+    read = {"flow_run_id": child, "result_of": "load-1"}
+    assert not ask(database, parent, "read-1", **read).over
+    begin(database, child, agent)
+    digest = {"result_sha256": "ab"}
+    tasks = [
+        builders.task("load-1", "SUCCESS", "Success", map_index=n, data=digest, result_location=f"at/{n}")
+        for n in (0, 1)
+    ]
+    tasks.append(builders.task("load-1", "SUCCESS", "Mapped", data={"n_map_states": 2}))
+    send(database, child, 1, *tasks, builders.task("extract-1", "SUCCESS", "Success"), flow("SUCCESS", "Success"))
+    assert child_runs.ended(database, parent, AwaitChildren(attempt=1)).ended == [child]
+    answer = ask(database, parent, "read-1", **read)
+    assert answer.results is not None
+    assert (answer.mapped, [(one.location, one.sha256) for one in answer.results]) == (
+        True,
+        [("at/0", "ab"), ("at/1", "ab")],
+    )
+    (one,) = ask(database, parent, "read-1", **read, result_index=1).results or ()
+    assert (one.location, one.state_name) == ("at/1", "Success")
+    (extracted,) = ask(database, parent, "read-1", **{**read, "result_of": "extract-1"}).results or ()
+    assert extracted.location is None
+    assert ask(database, parent, "read-1", **{**read, "result_of": "none"}).results is None
+    for strange in ({"result_of": "load-1"}, {**read, "result_index": -2}):
+        with pytest.raises(Invalid):
+            ask(database, parent, "read-1", **strange)
+
+
+def test_only_children_of_the_run_are_waited_for(database: Database, parent: UUID, agent: UUID) -> None:
+    stranger = builders.create(database, UUID(str(run_row(database, ask(database, parent).flow_run_id)["flow_id"])))
+    for other in (stranger, parent):
+        with pytest.raises(NotFound, match="No task of this run has started"):
+            ask(database, parent, "wait-1", flow_run_id=other)
+
+
+def test_who_only_reads_a_result_restarts_nothing(database: Database, parent: UUID, agent: UUID) -> None:
+    child = ask(database, parent).flow_run_id
+    end(database, child, agent, "FAILED", "Failed")
+    ask(database, parent)
+    assert ask(database, parent, "read-1", count=2, flow_run_id=child, result_of="load-1").over
+    assert not ask(database, parent, "wait-1", count=2, flow_run_id=child).over
 
 
 def test_runs_start_runs_so_many_levels_deep_and_no_deeper(database: Database, parent: UUID, agent: UUID) -> None:

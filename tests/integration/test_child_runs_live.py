@@ -22,7 +22,9 @@ from tests.integration.test_process_agent import Host
 FLOWS = """
 import os
 from pathlib import Path
-from appliance import Flow, Parameter, RunFlow, run_flow, task
+from appliance import (
+    Flow, LocalResult, Parameter, RunFlow, create_flow_run, get_task_run_result, run_flow, task, wait_for_flow_run,
+)
 
 HERE = Path(__file__).parent
 
@@ -40,12 +42,26 @@ def work(name, n):
 def look(child):
     (HERE / "seen").write_text(f"{child.flow} {child.state} {child.url}")
 
-with Flow("child") as child:
+PLACE = LocalResult(HERE / "results")
+
+with Flow("child", result=PLACE) as child:
     work(Parameter("name", default="child"), Parameter("n", default=1))
 
 with Flow("parent") as parent:
     name = Parameter("name", default="child")
     look(child.as_task()(name=name, n=5))
+
+with Flow("patient") as patient:
+    run_flow("child", {"name": Parameter("name")}, timeout=0.5)
+
+@task
+def keep(n):
+    (HERE / "kept").write_text(f"{n}")
+
+with Flow("reader", result=PLACE) as reader:
+    started = create_flow_run("child", parameters={"name": "reader", "n": 7})
+    waited = wait_for_flow_run(started, raise_final_state=True)
+    keep(get_task_run_result(started, "work-1", upstream_tasks=[waited]))
 
 with Flow("many") as many:
     RunFlow("child").map(parameters=[{"n": 1}, {"n": 2}, {"n": 3}])
@@ -178,3 +194,25 @@ def test_children_run_where_their_parent_holds_the_only_place(server: LiveServer
         assert flow_runs.get(server.client, run).attempt > 1
     finally:
         host.stop()
+
+
+def test_a_run_reads_what_a_task_of_its_child_has_returned(server: LiveServer, host: Host, folder: Path) -> None:
+    run = server.create("reader")
+    assert server.ended(run).state == "Success", flow_runs.get(server.client, run).state_message
+    assert (folder / "kept").read_text() == "7"
+    assert task_of(server, run, "get_task_run_result-1").state_message == "The result was read."
+
+
+def test_the_timeout_of_a_task_counts_its_wait_for_the_child(
+    server: LiveServer, host: Host, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"f{id(request)}"
+    (folder / f"{name}.hold").touch()
+    run = server.create("patient", name=name)
+    assert server.ended(run).state == "Failed"
+    (child,) = children(server, run)
+    ended = task_of(server, run)
+    assert ended.state == "TimedOut"
+    assert "The task's timeout of 0.5 s is over; the child goes on." in ended.state_message
+    (folder / f"{name}.hold").unlink()
+    assert server.ended(child.id).state == "Success"

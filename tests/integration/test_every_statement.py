@@ -229,6 +229,8 @@ def read_for_changes(session: Session, run: UUID) -> None:
     reads.concurrency.longest_holders(session, run, run, "load", 1, 3)
     reads.concurrency.any_stale_slot(session)
     reads.child_runs.of_task(session, run, "load", 1)
+    reads.child_runs.of_run(session, run, run)
+    reads.child_runs.results(session, run, "load-1", -1)
     reads.child_runs.starter(session, run)
     reads.child_runs.ancestors(session, run, 3)
     for look in (reads.child_runs.ended, reads.child_runs.awaited, reads.child_runs.any_live):

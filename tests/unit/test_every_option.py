@@ -77,6 +77,7 @@ REQUIRED: dict[str, tuple[Any, ...]] = {
     "RRuleSchedule": ("FREQ=DAILY",),
     "ResourceManager": (Resource,),
     "RunFlow": ("child",),
+    "StartFlowRun": ("child",),
     "S3Result": ("box",),
     "SFTPResult": ("host", "/folder"),
     "Schedule": ([IntervalClock(HOUR)],),
@@ -162,6 +163,7 @@ OF_PROCESSES = {
     "limits": {"memory": "2Gi"},
     "user": "etl",
 }
+OF_CHILDREN = {"version": 3, "labels": ["big"], "run_name": "x"}
 PLACE: dict[str, Any] = {"location": "{x}", "serializer": JSONSerializer()}
 BUCKET: dict[str, Any] = {"bucket": "other", "prefix": "p", "options": {"a": 1}, "client_options": {"b": 1}, **PLACE}
 VALUES: dict[str, dict[str, Any]] = {
@@ -232,7 +234,8 @@ VALUES: dict[str, dict[str, Any]] = {
         "setup_task_kwargs": {"name": "b"},
         "cleanup_task_kwargs": {"name": "c"},
     },
-    "RunFlow": {"flow": "other", "project": "sales", "wait": False, "labels": ["big"], "run_name": "x"},
+    "RunFlow": {"flow": "other", "project": "sales", **OF_CHILDREN, "wait": False},
+    "StartFlowRun": {"flow_name": "other", "project_name": "sales", **OF_CHILDREN, "wait": True},
     "S3Result": BUCKET,
     "SFTPResult": {
         "host": "other",

@@ -7,7 +7,7 @@ import logging
 import threading
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -16,7 +16,6 @@ from appliance.client import run_protocol as runs
 from appliance.client.errors import (
     ClientError,
     Outage,
-    Refused,
     ServerFault,
     StaleAttempt,
     TooManyRequests,
@@ -24,11 +23,13 @@ from appliance.client.errors import (
     Unavailable,
 )
 from appliance.client.transport import Transport
-from appliance.core.child_flows import ChildRun, RunFlow, ended
-from appliance.core.states import Failed, Queued, Scheduled, State, Success
+from appliance.core.child_flows import Child, ChildRun, ChildTask
+from appliance.core.child_run_tasks import ReadChild, TaskResult
+from appliance.core.results import Unloaded
+from appliance.core.states import Failed, Queued, Scheduled, State, TimedOut
 from appliance.engine.task_run import Runner, TaskRun
 from appliance.kit import clock
-from appliance.protocol.run_protocol import LONGEST_CHILD_WAIT, AskChild, AwaitChildren, ChildAnswer
+from appliance.protocol.run_protocol import LONGEST_CHILD_WAIT, AskChild, AwaitChildren, ChildAnswer, ChildResult
 
 _PASSING = (Outage, TooManyRequests, ServerFault, Unavailable, StaleAttempt, Unauthenticated)
 """The server can be asked again; if the attempt is over, the reporter learns that too and ends the process."""
@@ -39,6 +40,7 @@ _PER_CHILD = 0.002
 """Many tasks that wait look less often, so that looking takes a few percent of a core at most."""
 _ASK_AFTER, _ASK_WHILE_RUNNING = 5.0, 60.0
 _MARK = "gives_back"
+_EARLIER = "The server is of an earlier release, which can't start runs for tasks; upgrade it."
 
 Key = tuple[str, int]
 _logger = logging.getLogger(__name__)
@@ -46,22 +48,33 @@ _logger = logging.getLogger(__name__)
 
 @dataclass
 class _Wait:
-    """A task run that waits for its child, and when to ask the server again if nothing happens."""
+    """A task run that waits for a child, and when to ask the server again if nothing happens."""
 
     message: str
     ask_at: float
+    child: UUID | None = None
+    news: int = 0
+    """What the watcher had learned before the server was asked: only what it learns later counts."""
+
+
+class _News(NamedTuple):
+    """What the watcher has learned last: which children have ended."""
+
+    number: int = 0
+    ended: frozenset[UUID] = frozenset()
 
 
 class TrackedChildren:
     """The children of one attempt."""
 
-    def __init__(self, transport: Transport, flow_run_id: UUID, attempt: int) -> None:
+    def __init__(self, transport: Transport, flow_run_id: UUID, attempt: int, *, server_starts_runs: bool) -> None:
         self._transport, self._run, self._attempt = transport, flow_run_id, attempt
-        self._outcomes: dict[Key, State] = {}
+        self._server_starts_runs = server_starts_runs
+        self._found: dict[Key, Child | State] = {}
         self._waiting: dict[Key, _Wait] = {}
-        self._ended: frozenset[Key] = frozenset()
+        self._since: dict[Key, float] = {}
+        self._news = _News()
         self._some_wait = threading.Event()
-        self._number = 0
         self._watcher: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -69,53 +82,59 @@ class TrackedChildren:
     def flow_run_id(self) -> str:
         return str(self._run)
 
-    def outcome(self, slug: str, map_index: int) -> State:
-        return self._outcomes.pop((slug, map_index))
+    def take(self, slug: str, map_index: int) -> Child | State:
+        return self._found.pop((slug, map_index))
 
     def follow(self, runner: Runner, run: TaskRun) -> State | None:
         """A step: None for other tasks and once the child has ended; else Queued, to look again soon."""
         task = run.task
-        if not isinstance(task, RunFlow) or run.existing is not None:
+        if not isinstance(task, ChildTask) or run.existing is not None:
             return None
         key = run.task_slug, run.map_index
-        known = self._waiting.get(key)
-        if known is not None and key not in self._ended and clock.monotonic() < known.ask_at:
+        known, now, news = self._waiting.get(key), clock.monotonic(), self._news
+        late = known is not None and task.timeout is not None and now - self._since[key] > task.timeout
+        if known is not None and not late and now < known.ask_at and not _has_ended(known, news):
             return self._queued(run, key, known.message)
-        try:
-            answer = runs.child(self._transport, self._run, self._request(task, run))
-        except _PASSING as error:
-            self._wait(key, f"The child run is waiting for the server: {error}", _AWAY)
-            return self._queued(run, key, self._waiting[key].message)
-        except (ClientError, msgspec.MsgspecError, TypeError, ValueError) as error:
-            self._settle(key, Failed(_sentence(task, error)))
-            return None
-        if answer.over:
-            self._settle(key, _outcome(task, answer, self._transport.url))
-            return None
-        if answer.gives_back:
-            return self._give_back(run, key, answer)
-        self._wait(key, _waits(answer), _ASK_AFTER if answer.reason else _ASK_WHILE_RUNNING)
-        return self._queued(run, key, _waits(answer))
+        answer = _late(known, task) if known is not None and late else self._ask(task, run)
+        if isinstance(answer, str):  # why the server can't be asked at the moment
+            self._wait(key, _Wait(answer, now + _AWAY))
+            return self._queued(run, key, answer)
+        if isinstance(answer, ChildAnswer) and not answer.over:
+            if answer.gives_back:
+                return self._give_back(run, key, answer)
+            pause = (_ASK_AFTER if answer.reason else _ASK_WHILE_RUNNING) * max(1.0, len(self._waiting) / 50)
+            self._wait(key, _Wait(_waits(answer), now + pause, answer.flow_run_id, news.number))
+            return self._queued(run, key, _waits(answer))
+        self._waiting.pop(key, None)
+        self._since.pop(key, None)
+        self._found[key] = answer if isinstance(answer, State) else _child(answer, self._transport.url)
+        return None
 
-    def _request(self, task: RunFlow, run: TaskRun) -> AskChild:
+    def _ask(self, task: ChildTask, run: TaskRun) -> ChildAnswer | State | str:
+        if not self._server_starts_runs:
+            return Failed(_EARLIER)
+        try:
+            return runs.child(self._transport, self._run, self._request(task, run))
+        except _PASSING as error:
+            return f"The child run is waiting for the server: {error}"
+        except (ClientError, msgspec.MsgspecError, TypeError, ValueError) as error:
+            return Failed(_sentence(error))
+
+    def _request(self, task: ChildTask, run: TaskRun) -> AskChild:
+        fields = task.request(run.inputs)
+        if "parameters" in fields:
+            fields["parameters"] = msgspec.to_builtins(fields["parameters"], str_keys=True)
         return AskChild(
             attempt=self._attempt,
             task_slug=run.task_slug,
             map_index=run.map_index,
             count=run.task_run_count,
-            parameters=msgspec.to_builtins(task.values(**run.inputs), str_keys=True),
-            labels=task.child_labels,
-            name=task.run_name,
-            wait=task.waits,
+            **fields,
         )
 
-    def _settle(self, key: Key, outcome: State) -> None:
-        self._waiting.pop(key, None)
-        self._outcomes[key] = outcome
-
-    def _wait(self, key: Key, message: str, seconds: float) -> None:
-        self._waiting[key] = _Wait(message, clock.monotonic() + seconds * max(1.0, len(self._waiting) / 50))
-        self._ended -= {key}
+    def _wait(self, key: Key, wait: _Wait) -> None:
+        self._since.setdefault(key, clock.monotonic())
+        self._waiting[key] = wait
         with self._lock:
             if self._watcher is None:
                 self._watcher = threading.Thread(target=self._watch, name="children", daemon=True)
@@ -139,20 +158,25 @@ class TrackedChildren:
         return state
 
     def _watch(self) -> None:
+        mark = ""
         while True:
             self._some_wait.wait()
             if not self._waiting:
                 self._some_wait.clear()
                 continue
-            request = AwaitChildren(attempt=self._attempt, ended=self._number, wait_s=LONGEST_CHILD_WAIT)
+            request = AwaitChildren(attempt=self._attempt, mark=mark, wait_s=LONGEST_CHILD_WAIT)
             try:
                 answer = runs.await_children(self._transport, self._run, request)
             except ClientError as error:
                 _logger.debug("Can't wait for child runs at the moment: %s", error)
                 threading.Event().wait(_AWAY)
                 continue
-            self._number = len(answer.ended)
-            self._ended = frozenset((one.task_slug, one.map_index) for one in answer.ended)
+            mark = answer.mark
+            self._news = _News(self._news.number + 1, frozenset(answer.ended))
+
+
+def _has_ended(known: _Wait, news: _News) -> bool:
+    return known.child in news.ended and news.number > known.news
 
 
 def gives_back(state: State) -> bool:
@@ -160,28 +184,30 @@ def gives_back(state: State) -> bool:
     return isinstance(state, Scheduled) and _MARK in state.data
 
 
+def _late(known: _Wait, task: ChildTask) -> TimedOut:
+    return TimedOut(f"{known.message} The task's timeout of {task.timeout:g} s is over; the child goes on.")
+
+
 def _waits(answer: ChildAnswer) -> str:
     where = f"Waits for run {answer.name} of flow {answer.flow!r} (/runs/{answer.flow_run_id})"
     return f"{where}: {answer.reason}" if answer.reason else f"{where}, which is {answer.state_name}."
 
 
-def _outcome(task: RunFlow, answer: ChildAnswer, url: str) -> State:
-    child = ChildRun(
-        flow=answer.flow,
-        state=answer.state_name,
-        id=str(answer.flow_run_id),
-        name=answer.name,
-        url=f"{url}/runs/{answer.flow_run_id}",
-    )
-    what = f"Run {answer.name} of flow {answer.flow!r} (/runs/{answer.flow_run_id})"
-    if not task.waits:
-        return Success(f"Started {what[0].lower()}{what[1:]}.", child)
-    return ended(child, what, answer.state_type, answer.message)
+def _child(answer: ChildAnswer, url: str) -> Child:
+    where = f"/runs/{answer.flow_run_id}"
+    run = ChildRun(answer.flow, answer.state_name, str(answer.flow_run_id), answer.name, f"{url}{where}")
+    what = f"Run {answer.name} of flow {answer.flow!r} ({where})"
+    results = None if answer.results is None else tuple(map(_result, answer.results))
+    return ReadChild(run, what, answer.state_type, answer.message, results, answer.mapped)
 
 
-def _sentence(task: RunFlow, error: Any) -> str:
-    if isinstance(error, Refused) and error.code == "not_found" and error.status == 404 and "flow" not in str(error):
-        return f"The server can't start runs for tasks, which one of an earlier release doesn't: {error}"
+def _result(answer: ChildResult) -> TaskResult:
+    """No location: nothing is stored. An empty one: the result is None."""
+    value = Unloaded(answer.location, answer.sha256) if answer.location else None
+    return TaskResult(answer.state_type, answer.state_name, answer.message, value, is_kept=answer.location is not None)
+
+
+def _sentence(error: Exception) -> str:
     if isinstance(error, ClientError):
-        return f"The run of flow {task.child!r} was not started: {error}"
-    return f"The parameters for flow {task.child!r} can't be sent as JSON: {error}"
+        return f"The run was not started: {error}"
+    return f"What the task was given can't be sent to the server: {error}."

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock, crash
 from appliance.protocol.flow_runs import CreateFlowRun, RestartFlowRun
-from appliance.protocol.run_protocol import AskChild, AwaitChildren, ChildAnswer, EndedChild
+from appliance.protocol.run_protocol import AskChild, AwaitChildren, ChildAnswer, ChildResult, EndedChildren
 from appliance.server.actions.flow_runs import restart
 from appliance.server.actions.flow_runs.change import within
 from appliance.server.actions.flow_runs.create import create_within
@@ -22,10 +22,20 @@ from appliance.server.db.reads import child_runs as reads
 from appliance.server.db.reads import flow_runs, waiting
 from appliance.server.db.retries import retried
 from appliance.server.db.rows.flow_runs import ChildRow, LockedRun
+from appliance.server.db.rows.task_runs import GivenResult
 from appliance.server.db.session import Database
 from appliance.server.db.writes import child_runs as writes
 from appliance.server.db.writes import states
-from appliance.server.domain.child_runs import MOST_LEVELS, TOO_DEEP, declared, is_in_the_way, is_over, next_step
+from appliance.server.domain.child_runs import (
+    MOST_LEVELS,
+    TOO_DEEP,
+    Step,
+    declared,
+    in_words,
+    is_in_the_way,
+    is_over,
+    next_step,
+)
 from appliance.server.domain.run_protocol import may_start_runs, may_start_tasks
 from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG
 from appliance.server.errors import Conflict, Invalid, NotFound, Undeclared
@@ -39,11 +49,10 @@ def follow(
     Undeclared, and what creating a run raises."""
     now = now or clock.now()
     _check(request)
-    key, this_try = (flow_run_id, request.task_slug, request.map_index), f"{request.attempt}.{request.count}"
     with db.read() as session:  # most requests look at a child that goes on by itself
         _require_live(session, flow_run_id, request.attempt)
-        child = reads.of_task(session, *key)
-        if child is not None and next_step(child.state_type, child.parent_try, this_try) == "follow":
+        child = _find(session, flow_run_id, request)
+        if child is not None and _step(child, request) == "follow":
             return _answer(session, flow_run_id, child, request, now)
     with db.write("child") as session:
         run = states.lock(session, flow_run_id)
@@ -52,24 +61,60 @@ def follow(
         refusal = may_start_runs(run, request.attempt)
         if refusal is not None:
             raise conflict(refusal)
+        child = _find(session, flow_run_id, request)
         refused = ""
-        if (child := reads.of_task(session, *key)) is None:
+        if child is None:
             _create(session, db, actor, run, request, now)
-        elif (step := next_step(child.state_type, child.parent_try, this_try)) == "restart":
-            refused = _restart(session, actor, run, child, this_try, now)
-        elif step == "note":
-            writes.note_try(session, child.id, this_try)
-        child = reads.of_task(session, *key)
+        else:
+            refused = _take_step(session, actor, run, child, request, now)
+        child = _find(session, flow_run_id, request)
         assert child is not None
         crash.point("child.followed")
         return _answer(session, flow_run_id, child, request, now, refused)
 
 
-def ended(db: Database, flow_run_id: UUID, request: AwaitChildren) -> list[EndedChild]:
+def ended(db: Database, flow_run_id: UUID, request: AwaitChildren) -> EndedChildren:
     """The children that have ended, of those for which tasks of the attempt wait. Raises StaleAttempt."""
     with db.read() as session:
         _require_live(session, flow_run_id, request.attempt)
-        return [EndedChild(task_slug=slug, map_index=index) for slug, index in reads.ended(session, flow_run_id)]
+        ends = reads.ended(session, flow_run_id)
+    mark = f"{len(ends)}.{ends[0][1].isoformat()}" if ends else "0"
+    return EndedChildren(ended=[child for child, _ in ends], mark=mark)
+
+
+def _find(session: Session, parent: UUID, request: AskChild) -> ChildRow | None:
+    if request.flow_run_id is None:
+        return reads.of_task(session, parent, request.task_slug, request.map_index)
+    child = reads.of_run(session, parent, request.flow_run_id)
+    if child is None:
+        raise NotFound(
+            "No task of this run has started a run with this id; wait for the result of create_flow_run or run_flow."
+        )
+    return child
+
+
+def _step(child: ChildRow, request: AskChild) -> Step:
+    return next_step(
+        child.state_type,
+        child.parent_try,
+        f"{request.attempt}.{request.count}",
+        restarts=request.result_of is None,
+        waits_anew=request.wait and not child.parent_waits,
+    )
+
+
+def _take_step(
+    session: Session, actor: Actor, run: LockedRun, child: ChildRow, request: AskChild, now: datetime
+) -> str:
+    """Returns why the child can't be restarted, if it should be and can't."""
+    this_try, step = f"{request.attempt}.{request.count}", _step(child, request)
+    if step == "restart":
+        return _restart(session, actor, run, child, this_try, now)
+    if step == "wait":
+        writes.wait_for(session, child.id)
+    if step == "note":
+        writes.note_try(session, child.id, this_try)
+    return ""
 
 
 def _create(session: Session, db: Database, actor: Actor, run: LockedRun, request: AskChild, now: datetime) -> None:
@@ -86,7 +131,7 @@ def _create(session: Session, db: Database, actor: Actor, run: LockedRun, reques
     creation = CreateFlowRun(
         project=flow.project, flow=flow.flow, parameters=request.parameters, labels=request.labels, name=request.name
     )
-    parent = Parent(run.id, request.task_slug, request.map_index, request.wait)
+    parent = Parent(run.id, request.task_slug, request.map_index, request.wait, flow.version)
     create_within(session, db.rules, _for_people(actor, run), creation, now, None, now, parent)
 
 
@@ -114,8 +159,7 @@ def _answer(
     reason = None
     if not over:
         reason = waiting.reasons(session, flow_runs.by_ids(session, [child.id]), now).get(child.id)
-    parents = [] if reason is None else reads.ancestors(session, parent, MOST_LEVELS)
-    return ChildAnswer(
+    answer = ChildAnswer(
         flow_run_id=child.id,
         name=child.name,
         flow=child.flow,
@@ -123,8 +167,32 @@ def _answer(
         state_name=child.state_name,
         message=f"{child.state_message} {refused}".strip(),
         over=over,
-        reason="" if reason is None else reason.sentence,
-        gives_back=is_in_the_way(reason, parents, others_live=reason is not None and reads.any_live(session, parent)),
+    )
+    if over and request.result_of:
+        answer.results, answer.mapped = _results(session, child, request.result_of, request.result_index)
+    if reason is not None:
+        line = reads.ancestors(session, parent, MOST_LEVELS)
+        answer.reason = in_words(reason, line[1:])
+        answer.gives_back = is_in_the_way(reason, parent, others_live=reads.any_live(session, parent))
+    return answer
+
+
+def _results(session: Session, child: ChildRow, slug: str, map_index: int) -> tuple[list[ChildResult] | None, bool]:
+    rows, mapped = reads.results(session, child.id, slug, map_index)
+    if len(rows) > reads.MOST_RESULTS:
+        raise Invalid(
+            f"The task has more than {reads.MOST_RESULTS:,} children; read their results one by one, with map_index."
+        )
+    return [_result(row) for row in rows] if rows or mapped else None, mapped
+
+
+def _result(row: GivenResult) -> ChildResult:
+    return ChildResult(
+        state_type=row.state_type,
+        state_name=row.state_name,
+        message=row.state_message,
+        location=row.result_location,
+        sha256=(row.state_data or {}).get("result_sha256"),
     )
 
 
@@ -148,3 +216,5 @@ def _check(request: AskChild) -> None:
         raise Invalid("The map index of the task is out of range.")
     if not 0 <= request.attempt <= MAX_INDEX or not 0 <= request.count <= MAX_INDEX:
         raise Invalid("The number of the attempt or of the task's try is out of range.")
+    if request.result_of is not None and (request.flow_run_id is None or not -1 <= request.result_index <= MAX_INDEX):
+        raise Invalid("Results are those of a run that is named, of a task run whose map index is -1 or higher.")

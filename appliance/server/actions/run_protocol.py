@@ -203,6 +203,7 @@ def _go(session: Session, db: Database, run: AttemptRun, after: str | None) -> B
         heartbeat_interval=db.rules.heartbeat_interval,
         longest_wait=db.rules.longest_wait,
         limited_tags=slots.limited_tags(db, session),
+        starts_runs=True,
         storage=run.storage,
         flow=run.flow,
         project=run.project,

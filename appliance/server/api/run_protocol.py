@@ -89,8 +89,8 @@ async def ended_children(
         ticket = broadcast.slots_freed.ticket()  # it fires whenever a run ends
         ended = await to_thread.run_sync(child_runs.ended, _database(request), flow_run_id, message)
         left = until - clock.monotonic()
-        if len(ended) != message.ended or left <= 0 or stopping.is_set():
-            return EndedChildren(ended=ended)
+        if ended.mark != message.mark or left <= 0 or stopping.is_set():
+            return ended
         await broadcast.slots_freed.wait(left, ticket)
 
 

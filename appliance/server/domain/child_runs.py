@@ -16,10 +16,11 @@ TOO_DEEP = f"Runs may start runs at most {MOST_LEVELS} levels deep; flows that s
 
 
 class Declared(NamedTuple):
-    """What a task starts."""
+    """What a task starts. No version: the latest."""
 
     project: str
     flow: str
+    version: int | None = None
 
 
 def declared(graph: JsonDocument, slug: str, project: str) -> Declared | None:
@@ -27,8 +28,10 @@ def declared(graph: JsonDocument, slug: str, project: str) -> Declared | None:
     for task in graph.get("tasks") or ():
         starts = task.get("starts") if task.get("slug") == slug else None
         if isinstance(starts, dict) and isinstance(name := starts.get("flow"), str):
-            other = starts.get("project")
-            return Declared(other if isinstance(other, str) else project, name)
+            other, version = starts.get("project"), starts.get("version")
+            return Declared(
+                other if isinstance(other, str) else project, name, version if isinstance(version, int) else None
+            )
     return None
 
 
@@ -37,17 +40,30 @@ def is_over(type: str, *, awaited: bool) -> bool:
     return type in TERMINAL or not awaited
 
 
-def next_step(type: str, known_to: str | None, this_try: str) -> Literal["follow", "note", "restart"]:
+Step = Literal["follow", "wait", "note", "restart"]
+
+
+def next_step(
+    type: str, known_to: str | None, this_try: str, *, restarts: bool = True, waits_anew: bool = False
+) -> Step:
     """What to do with a child in a state of this type when a try of its task looks at it: a failure is passed on to the first try that learns of
     it, and later tries restart the child."""
-    if type not in TERMINAL or type == "SUCCESS" or known_to == this_try:
+    if type not in TERMINAL and waits_anew:
+        return "wait"
+    if type not in TERMINAL or type == "SUCCESS" or known_to == this_try or not restarts:
         return "follow"
     return "note" if known_to is None else "restart"
 
 
-def is_in_the_way(waiting: Waiting | None, parents: Collection[UUID], *, others_live: bool) -> bool:
-    """Might the child wait for what a run takes that waits for it: the last place at an agent, or a slot under a limit? While other children of
-    the run are in progress, these will make room."""
-    if waiting is None or others_live:
-        return False
-    return waiting.code == "agents_full" or any(holder.id in parents for holder in waiting.holders)
+def is_in_the_way(waiting: Waiting, parent: UUID, *, others_live: bool) -> bool:
+    """Might the child wait for what its parent takes: the last place at an agent, or a slot under a limit? While other children of the parent are
+    in progress, these will make room."""
+    return not others_live and (waiting.code == "agents_full" or any(holder.id == parent for holder in waiting.holders))
+
+
+def in_words(waiting: Waiting, further: Collection[UUID]) -> str:
+    """Why a child has not started. If a run further up holds what it waits for, none of them goes on, and no run in between can help."""
+    blocking = next((holder for holder in waiting.holders if holder.id in further), None)
+    if blocking is None:
+        return waiting.sentence
+    return f"{waiting.sentence} Run {blocking.name} waits for this run in turn, so that neither goes on: raise the limit, or cancel one of them."

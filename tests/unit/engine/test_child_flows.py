@@ -6,7 +6,20 @@ import threading
 
 import pytest
 
-from appliance import ChildRun, Flow, Parameter, ProcessExecutor, RunFlow, ThreadExecutor, run_flow, task
+from appliance import (
+    ChildRun,
+    Flow,
+    Parameter,
+    ProcessExecutor,
+    RunFlow,
+    StartFlowRun,
+    ThreadExecutor,
+    create_flow_run,
+    get_task_run_result,
+    run_flow,
+    task,
+    wait_for_flow_run,
+)
 from appliance.core.child_flows import MOST_LEVELS
 from appliance.core.errors import TaskDefinitionError
 from appliance.core.serialize import serialize
@@ -31,6 +44,16 @@ with Flow("a child of tests") as child:
 with Flow("a broken child") as bad:
     broken()
 
+
+@task
+def double(n: int) -> int:
+    return 2 * n
+
+
+with Flow("a child with results") as giving:
+    double(Parameter("n", default=1))
+    double.map([1, 2, 3], task_args={"slug": "many"})
+
 with Flow("starts itself") as circle:
     run_flow("starts itself")
 
@@ -53,7 +76,8 @@ def test_a_child_runs_by_object_or_by_name_with_its_parameters() -> None:
     state = run(parent)
     assert state.is_successful()
     assert seen == [5, 7]
-    assert state.result[first].result == state.result[second].result == ChildRun("a child of tests", "Success")
+    for one in (state.result[first].result, state.result[second].result):
+        assert one == ChildRun("a child of tests", "Success", one.id)
 
 
 def test_parameters_may_be_results_and_mapped_over() -> None:
@@ -147,11 +171,11 @@ def test_an_interrupt_ends_the_parent_with_the_child() -> None:
 def test_what_a_task_starts_is_registered() -> None:
     with Flow("parent") as parent:
         run_flow(child)
-        run_flow("other", project="sales")
+        run_flow("other", project="sales", version=3)
         note(1)
     assert [item.get("starts") for item in serialize(parent)["tasks"]] == [
         {"flow": "a child of tests"},
-        {"flow": "other", "project": "sales"},
+        {"flow": "other", "project": "sales", "version": 3},
         None,
     ]
 
@@ -160,3 +184,74 @@ def test_what_a_task_starts_is_registered() -> None:
 def test_what_is_no_flow_is_refused_at_once(flow: object) -> None:
     with pytest.raises(TaskDefinitionError, match="starts a flow or the flow with a name"):
         RunFlow(flow)
+
+
+def test_a_run_is_started_waited_for_and_its_results_are_read() -> None:
+    with Flow("parent") as parent:
+        started = create_flow_run("a child with results", parameters={"n": 4})
+        waited = wait_for_flow_run(started, raise_final_state=True)
+        one = get_task_run_result(started, "double-1", upstream_tasks=[waited])
+        of_object = get_task_run_result(run_flow(giving, {"n": 5}), "double-1")
+        many, second = get_task_run_result(started, "many"), get_task_run_result(started, "many", map_index=1)
+    state = run(parent)
+    assert state.is_successful()
+    assert [state.result[each].result for each in (one, of_object, many, second)] == [8, 10, [2, 4, 6], 4]
+    assert state.result[waited].result == ChildRun("a child with results", "Success", state.result[started].result)
+
+
+@pytest.mark.parametrize("executor", [ThreadExecutor(2), ProcessExecutor(2)])
+def test_results_are_read_whatever_the_executor(executor: object) -> None:
+    with Flow("parent") as parent:
+        twice = double(get_task_run_result(giving.as_task()(n=4), "double-1"))
+    assert run(parent, executor=executor).result[twice].result == 16
+
+
+@pytest.mark.parametrize(("raises", "fails"), [(True, True), (False, False)])
+def test_waiting_ends_as_the_run_does_if_it_is_to(raises: bool, fails: bool) -> None:
+    with Flow("parent") as parent:
+        waited = wait_for_flow_run(create_flow_run("a broken child"), raise_final_state=raises)
+    state = run(parent).result[waited]
+    assert state.is_failed() == fails
+    assert "The run of flow 'a broken child'" in state.message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (("nothing-1",), "has no such task run; its state is Failed."),
+        (("broken-1",), "is Failed: "),
+        (("",), "task_slug must be the slug"),
+        (("broken-1", -2), "map_index must be a whole number"),
+    ],
+)
+def test_a_result_that_is_not_there_is_no_result(arguments: tuple[object, ...], sentence: str) -> None:
+    with Flow("parent") as parent:
+        read = get_task_run_result(create_flow_run("a broken child"), *arguments)
+    assert sentence in run(parent).result[read].message
+
+
+@pytest.mark.parametrize(
+    ("strange", "sentence"),
+    [
+        ("0198f0c2-8d3a-7c11-9d43-0a4f5e6b7c8d", "No task of this run has started a run with this id"),
+        (3, "flow_run_id must be the result of create_flow_run"),
+    ],
+)
+def test_only_runs_that_this_run_has_started_are_waited_for(strange: object, sentence: str) -> None:
+    with Flow("parent") as parent:
+        waits, reads = wait_for_flow_run(strange), get_task_run_result(strange, "a-1")
+    state = run(parent)
+    assert sentence in state.result[waits].message and sentence in state.result[reads].message
+
+
+def test_the_ancestor_of_run_flow_returns_an_id() -> None:
+    with Flow("parent") as parent:
+        ids = StartFlowRun("a child of tests", wait=True).map(parameters=[{"n": 1}, {"n": 2}])
+        waits = wait_for_flow_run.map(ids)
+    assert all(isinstance(one.result, ChildRun) for one in run(parent).result[waits].map_states)
+
+
+@pytest.mark.parametrize("version", [0, True, "3"])
+def test_a_version_is_a_number(version: object) -> None:
+    with pytest.raises(TaskDefinitionError, match="version must be the number of a version"):
+        RunFlow("x", version=version)  # type: ignore[arg-type]

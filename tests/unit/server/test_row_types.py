@@ -98,6 +98,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "FailedTaskRun": (TaskRun,),
     "PausedTaskRun": (TaskRun,),
     "TaskRunResult": (TaskRun,),
+    "GivenResult": (TaskRun,),
     "TaskRunColumns": (TaskRun,),
     "ClearedColumns": (TaskRun,),
     "JobColumns": (Job,),

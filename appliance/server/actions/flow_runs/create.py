@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -63,6 +63,8 @@ def create_within(
         return Created(existing, None, flow.name, flow.project)
     if flow.archived or version is None:
         raise Conflict(f"Flow {flow.name!r} is archived; take it out of the archive to run it.")
+    if parent is not None and parent.version is not None:
+        version = cast(RunnableVersion, flows.version(session, flow.id, parent.version))
     quotas.require_open_run(session, flow.project_id, rules.project_open_runs)
     quotas.require_room(session, flow.project_id, rules)
     config = run_configs.override_of(request.run_config)

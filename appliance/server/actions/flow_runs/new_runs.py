@@ -27,12 +27,13 @@ from appliance.server.errors import Invalid
 
 
 class Parent(NamedTuple):
-    """The task run that starts a run, and whether it waits for its end."""
+    """The task run that starts a run, whether it waits for its end, and which version it starts; None: the latest."""
 
     flow_run_id: UUID
     task_slug: str
     map_index: int
     waits: bool
+    version: int | None = None
 
 
 def merge_parameters(flow: FlowDefaults, version: VersionDefaults, values: Parameters) -> Parameters:

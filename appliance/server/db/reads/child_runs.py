@@ -3,33 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from datetime import datetime
+from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.reads import readable
 from appliance.server.db.rows.flow_runs import ChildRow, Starter
+from appliance.server.db.rows.task_runs import GivenResult
 from appliance.server.db.tables import metadata
 
 _run, _flow, _project = (metadata.tables[name] for name in ("flow_run", "flow", "project"))
-_version = metadata.tables["flow_version"]
-_MOST = 5_000
+_version, _task = metadata.tables["flow_version"], metadata.tables["task_run"]
+_MOST = MOST_RESULTS = 5_000
+_CHILD = select(
+    _run.c.id,
+    _run.c.name,
+    _flow.c.name.label("flow"),
+    _run.c.state_type,
+    _run.c.state_name,
+    _run.c.state_message,
+    _run.c.parent_waits,
+    _run.c.parent_try,
+).join(_flow, _flow.c.id == _run.c.flow_id)
+_RESULT = select(
+    _task.c.map_index,
+    _task.c.state_type,
+    _task.c.state_name,
+    _task.c.state_message,
+    _task.c.state_data,
+    _task.c.result_location,
+)
 
 
 def of_task(session: Session, parent: UUID, slug: str, map_index: int) -> ChildRow | None:
     """The run that a task run has started."""
-    columns = (
-        _run.c.id, _run.c.name, _flow.c.name.label("flow"), _run.c.state_type, _run.c.state_name, _run.c.state_message,
-        _run.c.parent_try,
-    )  # fmt: skip
-    statement = select(*columns).join(_flow, _flow.c.id == _run.c.flow_id)
-    mine = (
-        _run.c.parent_flow_run_id == parent, _run.c.parent_task_slug == slug, _run.c.parent_map_index == map_index,
-    )  # fmt: skip
-    return cast(ChildRow | None, session.connection().execute(statement.where(*mine)).one_or_none())
+    return _one(session, parent, _run.c.parent_task_slug == slug, _run.c.parent_map_index == map_index)
+
+
+def of_run(session: Session, parent: UUID, child: UUID) -> ChildRow | None:
+    """The run with this id, if a task of the parent has started it."""
+    return _one(session, parent, _run.c.id == child)
+
+
+def _one(session: Session, parent: UUID, *conditions: ColumnElement[bool]) -> ChildRow | None:
+    statement = _CHILD.where(_run.c.parent_flow_run_id == parent, *conditions)
+    return cast(ChildRow | None, session.connection().execute(statement).one_or_none())
 
 
 def starter(session: Session, run: UUID) -> Starter | None:
@@ -59,12 +81,25 @@ def ancestors(session: Session, run: UUID, most: int) -> list[UUID]:
     return line
 
 
-def ended(session: Session, parent: UUID) -> list[tuple[str, int]]:
-    """The task runs whose children have ended, of those that wait for them."""
-    statement = select(_run.c.parent_task_slug, _run.c.parent_map_index).where(
-        _run.c.parent_flow_run_id == parent, _run.c.parent_waits, _run.c.end_time.is_not(None)
-    )
-    return [(slug, index) for slug, index in readable.every(session, statement.limit(_MOST))]
+def ended(session: Session, parent: UUID) -> list[tuple[UUID, datetime]]:
+    """The children that have ended, of those that tasks wait for, with their ends, the newest first."""
+    over = (_run.c.parent_flow_run_id == parent, _run.c.parent_waits, _run.c.end_time.is_not(None))
+    statement = select(_run.c.id, _run.c.end_time).where(*over).order_by(_run.c.end_time.desc())
+    return [(child, end) for child, end in readable.every(session, statement.limit(_MOST))]
+
+
+def results(session: Session, child: UUID, slug: str, map_index: int) -> tuple[list[GivenResult], bool]:
+    """The task run, or of a mapped one, which the second value says, its children up to MOST_RESULTS and one."""
+    own = (_task.c.flow_run_id == child, _task.c.task_slug == slug)
+    rows = _results(session, _RESULT.where(*own, _task.c.map_index == map_index))
+    if not rows or map_index >= 0 or rows[0].state_name != "Mapped":
+        return rows, False
+    mapped = _RESULT.where(*own, _task.c.map_index >= 0).order_by(_task.c.map_index)
+    return _results(session, mapped.limit(MOST_RESULTS + 1)), True
+
+
+def _results(session: Session, statement: Select[Any]) -> list[GivenResult]:
+    return cast(list[GivenResult], list(readable.every(session, statement)))
 
 
 def awaited(session: Session, parent: UUID) -> Sequence[UUID]:

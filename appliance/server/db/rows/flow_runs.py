@@ -173,6 +173,7 @@ class ChildRow(RowType):
     state_type: StateType
     state_name: str
     state_message: str
+    parent_waits: bool
     parent_try: str | None
 
 

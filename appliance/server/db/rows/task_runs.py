@@ -147,6 +147,17 @@ class TaskRunResult(RowType):
     end_time: datetime | None
 
 
+class GivenResult(RowType):
+    """How a task run has ended and where its result is stored, for the parent of its run."""
+
+    map_index: int
+    state_type: StateType
+    state_name: str
+    state_message: str
+    state_data: JsonDocument | None
+    result_location: str | None
+
+
 class TaskRunColumns(TypedDict):
     """The columns of a task run that a report changes."""
 

@@ -22,6 +22,11 @@ def note_failures(session: Session, parent: UUID) -> None:
     session.connection().execute(statement.values(parent_try=BEFORE))
 
 
+def wait_for(session: Session, child: UUID) -> None:
+    """A task needs the end of the child."""
+    session.connection().execute(update(_runs).where(_runs.c.id == child).values(parent_waits=True))
+
+
 def note_try(session: Session, child: UUID, this_try: str | None) -> None:
     """This try of the task knows that the child has failed; None: no try does."""
     session.connection().execute(update(_runs).where(_runs.c.id == child).values(parent_try=this_try))
