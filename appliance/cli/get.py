@@ -25,6 +25,7 @@ Examples:
   appliance get flow-runs --flow finance/etl -p region=eu --longer-than 10m --sort -end_time
   appliance get flow-runs --query "state:failed,late flow:etl-* since:7d"
   appliance get flow-runs --view 'failed today'
+  appliance get flow-runs --parent amber-otter
   appliance get task-runs amber-otter --state FAILED
   appliance get task-runs amber-otter --groups
   appliance get schedules --json"""
@@ -63,13 +64,26 @@ def get_flow_runs(view: str | None, sort: ListOrder | None, limit: int, json_out
     if json_output:
         print_json(runs)
         return
+    with_parents = any(run.parent_flow_run_id for run in runs)
     print_table(
-        ("STATE", "FLOW", "RUN", "STARTED", "ENDED", "CPU", "MEMORY", "ID", "WHY"),
+        (
+            "STATE",
+            "FLOW",
+            "RUN",
+            *(("PARENT",) if with_parents else ()),
+            "STARTED",
+            "ENDED",
+            "CPU",
+            "MEMORY",
+            "ID",
+            "WHY",
+        ),
         (
             (
                 r.state,
                 f"{r.project}/{r.flow}",
                 r.name,
+                *((r.parent_flow_run or r.parent_flow_run_id or "",) if with_parents else ()),
                 r.start_time,
                 r.end_time,
                 "" if r.cpu_seconds is None else f"{r.cpu_seconds:,.1f} s",
@@ -160,11 +174,13 @@ def get_task_runs(
     if json_output:
         print_json(task_runs)
         return
+    with_children = any(t.child_flow_run_id for t in task_runs)
     rows = (
         (
             t.state,
             t.task_slug,
             t.map_index if t.map_index >= 0 else "",
+            *((t.child_flow_run_id or "",) if with_children else ()),
             t.start_time,
             t.end_time,
             _short(t.state_message),
@@ -172,7 +188,8 @@ def get_task_runs(
         for t in task_runs
     )
     empty = "No task runs match." if states or task else "The run has no task runs yet."
-    print_table(("STATE", "TASK", "INDEX", "STARTED", "ENDED", "MESSAGE"), rows, empty)
+    child = ("CHILD RUN",) if with_children else ()
+    print_table(("STATE", "TASK", "INDEX", *child, "STARTED", "ENDED", "MESSAGE"), rows, empty)
 
 
 def _print_groups(groups: list[TaskGroupView], json_output: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from appliance.cli.identifiers import id_in
+from appliance.cli.identifiers import RunId, id_in
 from appliance.cli.values import Assignment, Length, Moment, distinct, single
 from appliance.protocol.run_filter import RunFilter
 
@@ -43,6 +43,7 @@ def filter_of(options: dict[str, Any]) -> RunFilter:
         parameters=dict(options.pop("run_parameters")),
         longer_than=options.pop("longer_than"),
         shorter_than=options.pop("shorter_than"),
+        parent=options.pop("parent"),
         include_future=options.pop("include_future"),
     )
 
@@ -71,6 +72,7 @@ def _names(prefix: str) -> tuple[Callable[[F], F], ...]:
         ),
         _once(f"--{prefix}name", "name", help="Only runs of this name."),
         _once("--text", help="Only runs whose name or flow name contains this text."),
+        _once("--parent", type=RunId(), help="Only runs that tasks of this run have started."),
     )
 
 

@@ -183,6 +183,7 @@ def _query(runs: RunFilter) -> dict[str, Any]:
         "parameter": [filter_texts.parameter_text(*item) for item in runs.parameters.items()] or None,
         "longer_than": _plain(runs.longer_than),
         "shorter_than": _plain(runs.shorter_than),
+        "parent": runs.parent,
         "include_future": "true" if runs.include_future else None,
     }
 

@@ -102,6 +102,13 @@ class FlowRunView(Answer, kw_only=True):
     wait_reason: str | None = None
     cpu_seconds: float | None = None  # of all attempts that have ended; null: no agent has measured it
     peak_memory: int | None = None  # in bytes, the highest of all attempts
+    parent_flow_run_id: UUID | None = None  # whose task has started it
+    parent_flow_run: str | None = None  # the name of that run
+    parent_task_slug: str | None = None
+    parent_map_index: int | None = None
+    children: dict[
+        str, int
+    ] = {}  # of a single run, not in lists: how many runs its tasks have started, by type of state
     attempts: list[AttemptUsageView] = []  # of a single run, not in lists: those whose usage is known
     run_config: dict[str, Any] | None = None  # of a single run, not in lists; values of variables are left out
     origins: dict[str, str] = {}  # who said which field of it, and the labels: code, flow, schedule or run

@@ -21,8 +21,8 @@ class RunFilter(Message, kw_only=True):
     """Conditions that select flow runs. `states` are state names or types; without them, runs that are not due yet are excluded
     unless `include_future` is set. `flow` is a flow's name or project/flow, and `name` the whole name of runs. `since` (inclusive) and
     `until` (exclusive) refer to due times. A run must have all `labels` and these values of `parameters`. It took more than
-    `longer_than` seconds from its start to its end, or to now, and less than `shorter_than`. `q` is all of that as one text; then only
-    `flow_id` and types in `states` narrow it further."""
+    `longer_than` seconds from its start to its end, or to now, and less than `shorter_than`. Tasks of the run `parent` have started it.
+    `q` is all of that as one text; then only `flow_id` and types in `states` narrow it further."""
 
     q: str | None = None
     states: list[str] = []
@@ -37,6 +37,7 @@ class RunFilter(Message, kw_only=True):
     parameters: dict[str, Any] = {}
     longer_than: float | None = None
     shorter_than: float | None = None
+    parent: UUID | None = None
     include_future: bool = False
 
     @property

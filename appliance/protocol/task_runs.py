@@ -23,6 +23,7 @@ class TaskRunView(Answer, kw_only=True):
     version: int
     start_time: datetime | None = None
     end_time: datetime | None = None
+    child_flow_run_id: UUID | None = None  # the run that it has started
 
 
 class TaskGroupStateView(Answer, kw_only=True):

@@ -231,6 +231,9 @@ def read_for_changes(session: Session, run: UUID) -> None:
     reads.child_runs.of_task(session, run, "load", 1)
     reads.child_runs.of_run(session, run, run)
     reads.child_runs.results(session, run, "load-1", -1)
+    reads.child_runs.of_tasks(session, [(run, "load-1", 1)])
+    for of_many in (reads.child_runs.names, reads.child_runs.counts):
+        of_many(session, [run])
     reads.child_runs.starter(session, run)
     reads.child_runs.ancestors(session, run, 3)
     for look in (reads.child_runs.ended, reads.child_runs.awaited, reads.child_runs.any_live):

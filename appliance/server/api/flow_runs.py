@@ -33,6 +33,7 @@ from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import (
     attempt_usage,
+    child_runs,
     flow_runs,
     logs,
     pages,
@@ -75,6 +76,7 @@ def index(
     parameters: Annotated[list[str] | None, Parameter(query="parameter")] = None,
     longer_than: str | None = None,
     shorter_than: str | None = None,
+    parent: UUID | None = None,
     include_future: bool = False,
     sort: str | None = None,
     limit: int | None = None,
@@ -83,7 +85,7 @@ def index(
     """List runs, by default newest first. `state` is a state's name or type, `flow` a name or project/flow, `name` the whole name of runs,
     and `text` a part of it or of the flow's. `since` and `until` are due times, or lengths of time before now, such as 7d. `parameter` is
     name=value. `state`, `label`, and `parameter` are repeatable. `longer_than` and `shorter_than` are lengths of time, such as 90 (seconds)
-    or 10m. `sort` is scheduled_time, start_time, or end_time, with a minus before it for newest first, or waiting. `q` is a filter as one text, such as
+    or 10m. `parent` is the ID of the run whose tasks have started them. `sort` is scheduled_time, start_time, or end_time, with a minus before it for newest first, or waiting. `q` is a filter as one text, such as
     `state:failed flow:etl-* since:7d`; only flow_id and types of states narrow it further."""
     filter = RunFilter(
         q=q,
@@ -94,6 +96,7 @@ def index(
         name=name,
         text=text,
         labels=labels or [],
+        parent=parent,
         include_future=include_future,
         **run_filters.conditions(since, until, longer_than, shorter_than, parameters),
     )
@@ -157,7 +160,9 @@ def tasks(
         run_filter_names.check_tasks(session, run_id, states or (), task)
         criteria = task_runs.TaskFilter(tuple(states or ()), task, map_index)
         page = task_runs.listed(session, run_id, pages.size(limit), criteria, after, offset, sort)
-        return Page(items=[views.task_run(row) for row in page.rows], next=page.next)
+        children = child_runs.of_tasks(session, [(run_id, row.task_slug, row.map_index) for row in page.rows])
+        items = [views.task_run(row, children.get((run_id, row.task_slug, row.map_index))) for row in page.rows]
+        return Page(items=items, next=page.next)
 
 
 @get("/{run_id:uuid}/task-groups", opt={"permission": Permission.READ, "items": TaskGroupView}, sync_to_thread=True)
@@ -238,10 +243,12 @@ def one(database: Database, run_id: UUID) -> FlowRunView:
         whole = views.flow_runs(session, [_require(session, run_id)])
         start = run_configs.starts(session, [run_id]).get(run_id)
         used = attempt_usage.of_attempts(session, [run_id]).get(run_id, [])
+        children = child_runs.counts(session, [run_id]).get(run_id, {})
     if not whole:
         raise DamagedRow(
             "The flow of this run holds a damaged value; `appliance doctor rows` says which.", fault="no flow"
         )
+    whole[0].children = children
     whole[0].attempts = list(map(views.attempt_usage, used))
     return whole[0] if start is None else views.started(whole[0], start.run_config, start.overrides)
 

@@ -23,8 +23,8 @@ from appliance.protocol.task_runs import TaskGroupStateView, TaskGroupView, Task
 from appliance.protocol.tokens import TokenView
 from appliance.protocol.users import SessionView, UserView
 from appliance.server.db.reads import attempt_usage as read_usage
+from appliance.server.db.reads import child_runs, flows, waiting
 from appliance.server.db.reads import flow_runs as read_flow_runs
-from appliance.server.db.reads import flows, waiting
 from appliance.server.db.reads.task_groups import GroupState, TaskGroup
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.rows.flow_runs import FlowRunRow, NewFlowRun
@@ -140,7 +140,11 @@ def flow_runs(session: Session, rows: Sequence[FlowRunRow]) -> list[FlowRunView]
     """Runs with the names of their flows and projects, and their wait reasons."""
     names = flows.names(session, {row.flow_id for row in rows})
     reasons = waiting.reasons(session, rows, clock.now())
-    return [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows if row.flow_id in names]
+    parents = child_runs.names(session, {row.parent_flow_run_id for row in rows if row.parent_flow_run_id is not None})
+    items = [_flow_run(row, *names[row.flow_id], reasons.get(row.id)) for row in rows if row.flow_id in names]
+    for view in items:
+        view.parent_flow_run = parents.get(view.parent_flow_run_id) if view.parent_flow_run_id is not None else None
+    return items
 
 
 def new_flow_run(row: NewFlowRun, flow: str, project: str, warnings: list[str]) -> FlowRunView:
@@ -180,6 +184,9 @@ def _flow_run(row: FlowRunRow, flow: str, project: str, why: Waiting | None) -> 
         wait_reason=None if why is None else why.sentence,
         cpu_seconds=row.cpu_seconds,
         peak_memory=row.peak_memory,
+        parent_flow_run_id=row.parent_flow_run_id,
+        parent_task_slug=row.parent_task_slug,
+        parent_map_index=row.parent_map_index,
     )
 
 
@@ -193,7 +200,7 @@ def state(row: StateRow) -> StateView:
     )
 
 
-def task_run(row: TaskRunRow) -> TaskRunView:
+def task_run(row: TaskRunRow, child: UUID | None = None) -> TaskRunView:
     return TaskRunView(
         id=row.id,
         task_slug=row.task_slug,
@@ -205,6 +212,7 @@ def task_run(row: TaskRunRow) -> TaskRunView:
         version=row.version,
         start_time=row.start_time,
         end_time=row.end_time,
+        child_flow_run_id=child,
     )
 
 

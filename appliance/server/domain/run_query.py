@@ -36,13 +36,13 @@ _STATES = {name.casefold(): (name,) for name in (*STATE_NAMES, *STATE_TYPES)} | 
 class RunQuery(RunFilter, kw_only=True):
     """What a query asks for. `flow` and `agent` may contain `*` for any text. `types` are state types of which the run must have one, beside what
     `states` says. `created_by` is a person's name or `schedule`, `error` a part of the message of a failed run or one of its failed tasks.
-    `parent` is the id of the run that has started it. It started at or after `started_since`, and before `started_until`."""
+    `is_subrun`: a task of another run has started it. It started at or after `started_since`, and before `started_until`."""
 
     types: list[str] = []
     agent: str | None = None
     created_by: str | None = None
     flow_version: int | None = None
-    parent: UUID | None = None
+    is_subrun: bool | None = None
     error: str | None = None
     started_since: datetime | None = None
     started_until: datetime | None = None
@@ -258,7 +258,9 @@ def _is(value: _Value, _part: str) -> Fields:
             return [("states", ["Late"])]
         case "planned":
             return [("states", ["SCHEDULED"]), ("since", value.now)]
-    value.refuse("it can be is:late or is:planned")
+        case "subrun":
+            return [("is_subrun", True)]
+    value.refuse("it can be is:late, is:planned, or is:subrun")
 
 
 READERS: dict[str, Reader] = {

@@ -28,6 +28,7 @@ def run_filter(input: FlowRunFilter) -> RunFilter:
         parameters=json_object(input.parameters, "parameters"),
         longer_than=input.longer_than,
         shorter_than=input.shorter_than,
+        parent=input.parent,
         include_future=bool(input.include_future),
     )
 

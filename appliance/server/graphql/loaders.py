@@ -18,6 +18,7 @@ from appliance.server.db.reads import (
     agent_runs,
     agents,
     attempt_usage,
+    child_runs,
     flow_runs,
     flows,
     known_failures,
@@ -134,6 +135,9 @@ class Loaders:
         self.attempt_usage: Batch[UUID, list[AttemptUsage]] = Batch(
             lambda ids: attempt_usage.of_attempts(session(), ids)
         )
+        self.parent_name: Batch[UUID, str] = Batch(lambda ids: child_runs.names(session(), ids))
+        self.children: Batch[UUID, dict[str, int]] = Batch(lambda ids: child_runs.counts(session(), ids))
+        self.child_of: Batch[child_runs.Key, UUID] = Batch(lambda keys: child_runs.of_tasks(session(), keys))
         self.history: Batch[UUID, list[TaskStateRow]] = Batch(lambda ids: task_runs.histories(session(), ids))
         self._recent: dict[int, Batch[UUID, list[FlowRunRow]]] = {}
         self._summaries: dict[int, Batch[UUID, list[RunSummary]]] = {}
@@ -180,6 +184,8 @@ class Loaders:
         self.task_counts.want(ids)
         self.graph_tasks.want({row.flow_version_id for row in rows if row.state_type not in TERMINAL})
         self.log_counts.want(ids)
+        self.children.want(ids)
+        self.parent_name.want({row.parent_flow_run_id for row in rows if row.parent_flow_run_id is not None})
         self.attempt_usage.want(ids)
         self.run_start.want({row.id for row in rows if row.state_type in WAITING})
         failed = {row.id for row in rows if row.state_type == "FAILED"}

@@ -211,6 +211,7 @@ class Query(
         criteria = task_runs.TaskFilter(states, filter.task_slug, filter.map_index, bool(filter.children))
         page = task_runs.listed(session, flow_run_id, pages.size(first), criteria, after, offset, sort.value)
         info.context.loaders.history.want({row.id for row in page.rows})
+        info.context.loaders.child_of.want({(flow_run_id, row.task_slug, row.map_index) for row in page.rows})
         return TaskRunPage(items=[task_types.task_run(row) for row in page.rows], next=page.next)
 
     @root_field(Permission.READ)
@@ -226,6 +227,8 @@ class Query(
         session, now = info.context.session(), info.context.now
         page = task_groups.page(session, flow_run_id, pages.size(first), after)
         info.context.loaders.history.want({group.own.id for group in page.groups if group.own is not None})
+        own = (group.own for group in page.groups if group.own is not None)
+        info.context.loaders.child_of.want({(flow_run_id, row.task_slug, row.map_index) for row in own})
         busy: Batch[str, list[int]] = Batch(lambda _: task_groups.busy(session, flow_run_id, page.groups, now))
         busy.want({group.task_slug for group in page.groups})
         return TaskGroupPage(items=[task_types.task_group(group, busy) for group in page.groups], next=page.next)

@@ -41,6 +41,8 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ('error:"HTTP 503" otter', {"error": "HTTP 503", "text": "otter"}),
     ("is:late", {"states": ["Late"]}),
     ("is:planned", {"states": ["SCHEDULED"], "since": NOW}),
+    ("is:subrun", {"is_subrun": True}),
+    ("parent:01a22a42-4894-727e-a11b-64a650db1104", {"parent": UUID("01a22a42-4894-727e-a11b-64a650db1104")}),
 ]  # fmt: skip
 WRONG = [
     ("stat:failed", "There is no filter 'stat'; did you mean 'state'?", "stat:failed"),
@@ -58,7 +60,8 @@ WRONG = [
     ("started:2026-01-31", "write it like started:>2026-01-31", "started:2026-01-31"),
     ("duration:>long", "'long' is not a length of time", "duration:>long"),
     ("duration:10m", "write it like duration:>10m", "duration:10m"),
-    ("is:known", "it can be is:late or is:planned", "is:known"),
+    ("is:known", "it can be is:late, is:planned, or is:subrun", "is:known"),
+    ("parent:otter", "write the ID of the run", "parent:otter"),
     ("param:x", "write a parameter as param.NAME:VALUE", "param:x"),
     ("flow.x:y", "write a parameter as param.NAME:VALUE", "flow.x:y"),
     ('etl error:"timed out', "is not closed", 'error:"timed out'),

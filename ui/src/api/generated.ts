@@ -176,6 +176,7 @@ export interface FlowRunFilter {
   parameters?: unknown;
   longerThan?: number | null;
   shorterThan?: number | null;
+  parent?: string | null;
   includeFuture?: boolean | null;
 }
 

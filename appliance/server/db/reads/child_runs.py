@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW
@@ -96,6 +96,42 @@ def results(session: Session, child: UUID, slug: str, map_index: int) -> tuple[l
         return rows, False
     mapped = _RESULT.where(*own, _task.c.map_index >= 0).order_by(_task.c.map_index)
     return _results(session, mapped.limit(MOST_RESULTS + 1)), True
+
+
+Key = tuple[UUID, str, int]
+"""A task run: its run, its task's slug, and its map index."""
+
+
+def of_tasks(session: Session, tasks: Collection[Key]) -> dict[Key, UUID]:
+    """The runs that these task runs have started."""
+    if not tasks:
+        return {}
+    own = (
+        _run.c.parent_flow_run_id.in_(sorted({run for run, _, _ in tasks})),
+        _run.c.parent_task_slug.in_(sorted({slug for _, slug, _ in tasks})),
+        _run.c.parent_map_index.in_(sorted({index for _, _, index in tasks})),
+    )
+    columns = (_run.c.id, _run.c.parent_flow_run_id, _run.c.parent_task_slug, _run.c.parent_map_index)
+    rows = readable.every(session, select(*columns).where(*own))
+    return {(run, slug, index): child for child, run, slug, index in rows}
+
+
+def names(session: Session, runs: Collection[UUID]) -> dict[UUID, str]:
+    """The names of runs by their ids."""
+    if not runs:
+        return {}
+    return dict(readable.every(session, select(_run.c.id, _run.c.name).where(_run.c.id.in_(sorted(runs)))))
+
+
+def counts(session: Session, parents: Collection[UUID]) -> dict[UUID, dict[str, int]]:
+    """How many runs tasks of each of these have started, by type of state."""
+    number = func.count().label("number")
+    own = (_run.c.parent_flow_run_id.in_(sorted(parents)),)
+    columns = (_run.c.parent_flow_run_id, _run.c.state_type)
+    numbers: dict[UUID, dict[str, int]] = {}
+    for parent, type, count in readable.every(session, select(*columns, number).where(*own).group_by(*columns)):
+        numbers.setdefault(parent, {})[type] = count
+    return numbers
 
 
 def _results(session: Session, statement: Select[Any]) -> list[GivenResult]:

@@ -109,6 +109,8 @@ def of_rows(session: Session, criteria: RunFilter, now: datetime) -> list[Condit
         conditions.append(_seconds(dialect, now) > criteria.longer_than)
     if criteria.shorter_than is not None:
         conditions.append(_seconds(dialect, now) < criteria.shorter_than)
+    if criteria.parent is not None:
+        conditions.append(_run.c.parent_flow_run_id == criteria.parent)
     if isinstance(criteria, RunQuery):
         conditions.extend(_of_query(session, criteria))
     return conditions
@@ -122,8 +124,8 @@ def _of_query(session: Session, criteria: RunQuery) -> list[Condition]:
     if criteria.flow_version is not None:
         versions = select(_version.c.id).where(_version.c.number == criteria.flow_version)
         conditions.append(_run.c.flow_version_id.in_(versions))
-    if criteria.parent is not None:
-        conditions.append(_run.c.parent_flow_run_id == criteria.parent)
+    if criteria.is_subrun:
+        conditions.append(_run.c.parent_flow_run_id.is_not(None))
     if criteria.created_by == SCHEDULE:
         conditions.append(_run.c.schedule_id.is_not(None))
     elif criteria.created_by is not None:

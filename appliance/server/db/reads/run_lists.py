@@ -383,6 +383,10 @@ def count(session: Session, criteria: RunFilter, now: datetime, sort: RunSort = 
 
 
 def _list(session: Session, criteria: RunFilter, now: datetime, order: _Order) -> _List:
+    if criteria.parent is not None:  # an index has the children of a run
+        others = run_filters.every(session, structs.replace(criteria, parent=None), now)
+        parts, rest = [_run.c.parent_flow_run_id == criteria.parent], _unindexed([order.time.is_not(None), *others])
+        return _List(order, parts, _Due(), [], rest, whole=1)
     if criteria.text and (by_name := run_names.containing(session, criteria.text)) is not None:
         by_text = _by_text(session, criteria, now, order, by_name)
         if by_text is not None:

@@ -44,6 +44,14 @@ class WaitHolder:
     name: str
 
 
+@strawberry.type(description="The run that has started another, and which of its task runs did.")
+class ParentRun:
+    id: UUID
+    name: str
+    task_slug: str | None
+    map_index: int | None
+
+
 @strawberry.type
 class TaskCounts:
     total: int
@@ -124,6 +132,14 @@ def state(row: RunSummary | TaskRunRow) -> State:
         at=row.state_at,
         data=row.state_data,
         version=row.version,
+    )
+
+
+def parent_run(row: FlowRunRow, name: str) -> ParentRun | None:
+    if row.parent_flow_run_id is None:
+        return None
+    return ParentRun(
+        id=row.parent_flow_run_id, name=name, task_slug=row.parent_task_slug, map_index=row.parent_map_index
     )
 
 

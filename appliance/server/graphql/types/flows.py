@@ -33,12 +33,14 @@ from appliance.server.graphql.types.flow_runs import (
     AttemptUsage,
     Cause,
     FlowUsage,
+    ParentRun,
     State,
     StateRecord,
     Strip,
     TaskCounts,
     WaitHolder,
     cause_of,
+    parent_run,
     state,
     strip,
     task_counts_of,
@@ -210,6 +212,16 @@ class FlowRun:
             return None
         facts = run_facts(row, loaders.flow.load_existing(row.flow_id), loaders.run_start.load(row.id))
         return why(facts, loaders.situation())
+
+    @described("The run whose task has started this one.")
+    def parent(self, info: Info) -> ParentRun | None:
+        row = self.row
+        name = None if row.parent_flow_run_id is None else info.context.loaders.parent_name.load(row.parent_flow_run_id)
+        return None if name is None else parent_run(row, name)
+
+    @described("How many runs its tasks have started. Their list has the filter `parent`.")
+    def children(self, info: Info) -> TaskCounts:
+        return task_counts_of(info.context.loaders.children.load(self.id) or {}, 0)
 
     @described("Why the run failed. Null unless it did.")
     def cause(self, info: Info) -> Cause | None:

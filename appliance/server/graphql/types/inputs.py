@@ -45,6 +45,7 @@ class FlowRunFilter:
         default=None, description="Runs that took more seconds from their start to their end, or to now."
     )
     shorter_than: float | None = strawberry.field(default=None, description="Runs that took fewer seconds so far.")
+    parent: UUID | None = strawberry.field(default=None, description="Runs that tasks of this run have started.")
     include_future: bool | None = False
 
 

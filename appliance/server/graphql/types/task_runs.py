@@ -42,6 +42,10 @@ class TaskRun:
     def attempts(self, info: Info) -> list[Attempt]:
         return segments(info.context.loaders.history.load(self.id) or [])
 
+    @described("The run that it has started.")
+    def child_run_id(self, info: Info) -> UUID | None:
+        return info.context.loaders.child_of.load((self.row.flow_run_id, self.task_slug, self.map_index))
+
 
 @strawberry.type
 class TaskRunPage:
