@@ -180,7 +180,7 @@ def test_cancelling_a_run_cancels_the_children_that_it_waits_for(database: Datab
     name = run_row(database, begun)["name"]
     assert (
         run_row(database, grandchild)["state_message"]
-        == f"The run {name}, which waited for it, was cancelled by alice."
+        == f"Its parent run {name} was cancelled by alice."
     )
     builders.check_histories(database)
 

@@ -18,7 +18,7 @@ from appliance.server.graphql.types.flows import flow_run
 
 FIELDS = """
   id name state { type name message at version } flow { id name project { name } } version { number } labels
-  scheduledTime startTime endTime attempt agent { name } trigger createdBy waitReason waitCode waitHolders { id name }
+  scheduledTime startTime endTime attempt agent { name } trigger createdBy parent { id name taskSlug mapIndex } waitReason waitCode waitHolders { id name }
   cause { taskSlug mapIndex message } taskCounts { total success failed running waiting other }
 """
 """The fragment RunRow of the UI's queries; a test compares them."""

@@ -11,6 +11,7 @@ const run = (taskSlug: string, mapIndex: number, type: string): TaskRun => ({
   name: taskSlug,
   state: { type, name: type, message: "", at: AT },
   runCount: 1,
+  childRunId: null,
   startTime: AT,
   endTime: AT,
   created: AT,

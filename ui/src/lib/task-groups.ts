@@ -16,6 +16,8 @@ export interface TaskRun {
   name: string;
   state: { type: string; name: string; message: string; at: string };
   runCount: number;
+  /** The run that it has started. */
+  childRunId: string | null;
   startTime: string | null;
   endTime: string | null;
   created: string;

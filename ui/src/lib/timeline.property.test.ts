@@ -43,6 +43,7 @@ function taskRun(random: Random, taskSlug: string, mapIndex: number): TaskRun {
     name: taskSlug,
     state: { ...state, message: "", at: iso(ended ?? started ?? created) },
     runCount: 1,
+    childRunId: null,
     startTime: started === null ? null : iso(started),
     endTime: ended === null ? null : iso(ended),
     created: iso(created),

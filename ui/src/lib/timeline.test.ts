@@ -33,6 +33,7 @@ function run(
     name: taskSlug,
     state: { type: state[0], name: state[1], message: "", at: at(end ?? start ?? 0) },
     runCount: 1,
+    childRunId: null,
     startTime: start === null ? null : at(start),
     endTime: end === null ? null : at(end),
     created: at(0),

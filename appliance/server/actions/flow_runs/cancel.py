@@ -44,6 +44,6 @@ def change(actor: Actor, request: ChangeFlowRun) -> Change:
 
 def _cancel_children(session: Session, run: LockedRun, actor: Actor, now: datetime) -> None:
     """Cancel the runs that tasks of this one have started and wait for. Runs don't start each other in a circle, so that this ends."""
-    request = ChangeFlowRun(reason=f"The run {run.name}, which waited for it, was cancelled by {actor.name}.")
+    request = ChangeFlowRun(reason=f"Its parent run {run.name} was cancelled by {actor.name}.")
     for child in child_runs.awaited(session, run.id):
         within(session, child, now, change(actor, request))

@@ -20,6 +20,7 @@ import { toast, toastError } from "../../ui/toasts";
 import { KnownButton, KnownLine } from "../known-failures/known-line";
 import { WaitSentence } from "../runs/wait-sentence";
 import { useMay, useWriting } from "../session/permissions";
+import { RunLinks } from "./run-links";
 
 interface Props {
   run: Run;
@@ -61,7 +62,9 @@ function Failed({ run, showInLog }: Pick<Props, "run" | "showInLog">) {
           "The run failed"
         )}
       </div>
-      <div className="cause-message mono text-failed">{message}</div>
+      <div className="cause-message mono text-failed">
+        <RunLinks text={message} />
+      </div>
       <Consequences cause={cause} />
       <KnownLine cause={cause} />
       <div className="row">

@@ -1,5 +1,6 @@
 /** The right pane: the log, the parameters or the state history, for the whole run or the selected task. */
 
+import { Link } from "@tanstack/react-router";
 import { useMemo, useState } from "react";
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
@@ -11,7 +12,9 @@ import { StatePill } from "../../ui/state-pill";
 import { LogViewer } from "../log/log-viewer";
 import type { Place } from "../log/use-logs";
 import { useMay, useWriting } from "../session/permissions";
+import { ChildrenPanel } from "./children-panel";
 import { MarkDialog } from "./mark-dialog";
+import { RunLinks } from "./run-links";
 import { ParametersPanel, StateHistory } from "./run-panels";
 import type { RunSearch } from "./search";
 import { Tab } from "./tab";
@@ -38,6 +41,13 @@ export function Detail({ run, groups, search, go, request }: Props) {
         <nav className="tabs" aria-label="Details of the run">
           <Tab label="Logs" isCurrent={!search.pane} onPress={() => go({ pane: undefined })} />
           <Tab label="Parameters" isCurrent={search.pane === "parameters"} onPress={() => go({ pane: "parameters" })} />
+          {run.children.total > 0 && (
+            <Tab
+              label={`Sub-runs (${run.children.total.toLocaleString("en")})`}
+              isCurrent={search.pane === "children"}
+              onPress={() => go({ pane: "children" })}
+            />
+          )}
           <Tab label="State history" isCurrent={search.pane === "history"} onPress={() => go({ pane: "history" })} />
         </nav>
       </div>
@@ -48,6 +58,8 @@ export function Detail({ run, groups, search, go, request }: Props) {
         <ParametersPanel run={run} />
       ) : search.pane === "history" ? (
         <StateHistory run={run} />
+      ) : search.pane === "children" ? (
+        <ChildrenPanel run={run} />
       ) : (
         <LogViewer
           key={search.task ?? ""}
@@ -73,6 +85,11 @@ function openAt(run: Run, task: string | undefined): Place {
   return run.state.type === "RUNNING" || run.state.type === "CANCELLING" ? "end" : "start";
 }
 
+/** Whether the message says why the task has failed or what it waits for. */
+function hasMessage({ type, message }: { type: string; message: string }): boolean {
+  return message !== "" && type !== "SUCCESS" && type !== "RUNNING";
+}
+
 interface SelectedProps {
   run: Run;
   groups: readonly TaskGroup[];
@@ -95,9 +112,14 @@ function SelectedTask({ run, groups, selection, onClear }: SelectedProps) {
             <Elapsed start={task.startTime} end={task.endTime} />
             {task.runCount > 1 && ` · ${task.runCount} attempts`}
           </span>
-          {task.state.type === "FAILED" && (
-            <span className="mono text-failed clip" title={task.state.message}>
-              {task.state.message}
+          {task.childRunId && (
+            <Link to="/runs/$runId" params={{ runId: task.childRunId }} className="link nowrap">
+              Sub-run
+            </Link>
+          )}
+          {hasMessage(task.state) && (
+            <span className={`mono text-${lookOf(task.state).family} clip`} title={task.state.message}>
+              <RunLinks text={task.state.message} />
             </span>
           )}
         </>

@@ -9,6 +9,7 @@ import { useNow } from "../../ui/clock";
 import { copyText } from "../../ui/copy";
 import { Elapsed, Instant } from "../../ui/instant";
 import { StatePill } from "../../ui/state-pill";
+import { StartedBy } from "../runs/started-by";
 import { useWriting } from "../session/permissions";
 import { MoreMenu } from "./more-menu";
 import type { GoOn } from "./use-go-on";
@@ -90,7 +91,9 @@ function RunTimes({ run }: { run: Run }) {
       </Link>
     ),
     run.attempt > 1 ? `attempt ${run.attempt}` : null,
-    run.trigger === "schedule" ? "by schedule" : `by ${run.createdBy || run.trigger}`,
+    <>
+      by <StartedBy run={run} />
+    </>,
     ...run.labels.map((label) => `label ${label}`),
     ...usageFacts(run),
   ].filter(Boolean);

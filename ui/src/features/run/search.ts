@@ -5,14 +5,16 @@ import { LEVELS, type LogSearch, STREAMS } from "../log/levels";
 
 export interface RunSearch extends LogSearch {
   view?: "table";
-  pane?: "parameters" | "history";
+  pane?: "parameters" | "history" | "children";
   task?: string;
 }
+
+const PANES = ["parameters", "history", "children"] as const;
 
 export function parseRunSearch(search: Record<string, unknown>): RunSearch {
   return {
     view: search.view === "table" ? "table" : undefined,
-    pane: search.pane === "parameters" || search.pane === "history" ? search.pane : undefined,
+    pane: PANES.find((pane) => pane === search.pane),
     task: text(search.task),
     level: LEVELS.find((level) => level.name !== undefined && level.name === search.level)?.name,
     stream: STREAMS.find((stream) => stream.name !== undefined && stream.name === search.stream)?.name,

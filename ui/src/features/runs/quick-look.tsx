@@ -5,10 +5,11 @@ import type { ReactNode } from "react";
 import { Button } from "react-aria-components";
 import type { RunRow } from "../../api/flow-runs";
 import { lookOfRun } from "../../lib/states";
-import { byOf, doneOf, progressOf, taskName } from "../../lib/why";
+import { doneOf, progressOf, taskName } from "../../lib/why";
 import { useNow } from "../../ui/clock";
 import { Elapsed, Instant } from "../../ui/instant";
 import { StatePill } from "../../ui/state-pill";
+import { StartedBy } from "./started-by";
 import { WaitSentence } from "./wait-sentence";
 import "./quick-look.css";
 
@@ -44,7 +45,9 @@ export function QuickLook({ run, onClose }: { run: RunRow; onClose: () => void }
         <Fact name="Attempt">{run.attempt > 1 && run.attempt}</Fact>
         <Fact name="Agent">{run.agent?.name}</Fact>
         <Fact name="Labels">{run.labels.join(", ")}</Fact>
-        <Fact name="By">{byOf(run)}</Fact>
+        <Fact name="By">
+          <StartedBy run={run} />
+        </Fact>
       </dl>
       <Link to="/runs/$runId" params={{ runId: run.id }} className="button">
         Open the run

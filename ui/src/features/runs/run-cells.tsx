@@ -9,6 +9,7 @@ import { brief } from "../../lib/waiting";
 import { byOf, doneOf, whyOf } from "../../lib/why";
 import { Elapsed, Instant } from "../../ui/instant";
 import { StatePill } from "../../ui/state-pill";
+import { StartedBy } from "./started-by";
 import { WaitSentence } from "./wait-sentence";
 
 interface Cell {
@@ -64,5 +65,5 @@ const CELLS: Record<ColumnId, (run: RunRow, look: StateLook) => Cell> = {
   version: (run) => ({ className: "right number muted", content: run.version.number }),
   labels: (run) => ({ className: "muted", title: run.labels.join(", "), content: run.labels.join(", ") }),
   agent: (run) => ({ className: "muted", content: run.agent?.name }),
-  by: (run) => ({ className: "muted", content: byOf(run) }),
+  by: (run) => ({ className: "muted", title: byOf(run), content: <StartedBy run={run} /> }),
 };
