@@ -22,11 +22,12 @@ from appliance.protocol.flows import SetFlowDefaults
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
-from appliance.protocol.run_protocol import AskSlots, Begin
+from appliance.protocol.run_protocol import AskChild, AskSlots, Begin
 from appliance.protocol.verbs import VERBS
 from appliance.server.actions import (
     agents,
     bundles,
+    child_runs,
     concurrency,
     flow_defaults,
     flow_edits,
@@ -85,6 +86,7 @@ class Workload:
             self.linger,
             self.overrun,
             self.keep,
+            self.start_child,
             self.keep_code,
             self.default,
             self.grow_old,
@@ -330,6 +332,25 @@ class Workload:
             result_doors.stored(self.db, work, f"{run}/own", b"own")
             unwanted = result_doors.stored(self.db, work, f"{run}/unwanted", b"unwanted")
             kept_results.remove(self.db, ALICE, unwanted)
+            send(self.db, run, 1, builders.flow("SUCCESS", "Success"), attempt=work.attempt)
+
+    def start_child(self) -> None:
+        """A task of a run starts another run, whose failure a second try of the task undoes."""
+        self.work()
+        flow = builders.register(self.db, "starts", starts={"flow": "starts"}).flow_id
+        run = builders.create(self.db, flow)
+        for work in builders.claim(self.db, self.agent, 100):
+            if work.flow_run_id != run:
+                self.carry_out(work)
+                continue
+            runs.begin(self.db, RUN, run, Begin(attempt=work.attempt))
+            request = AskChild(attempt=work.attempt, task_slug="load-1")
+            child = child_runs.follow(self.db, RUN, run, request).flow_run_id
+            mark_run(self.db, ALICE, child, MarkFlowRun(state="Failed"))
+            assert child_runs.follow(self.db, RUN, run, request).over
+            again = AskChild(attempt=work.attempt, task_slug="load-1", count=2)
+            assert child_runs.follow(self.db, RUN, run, again).flow_run_id == child
+            cancel_run(self.db, ALICE, child)
             send(self.db, run, 1, builders.flow("SUCCESS", "Success"), attempt=work.attempt)
 
     def keep_code(self) -> None:

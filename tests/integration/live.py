@@ -15,7 +15,7 @@ import httpx2
 from appliance.client import flow_runs, system
 from appliance.client.errors import ClientError
 from appliance.client.transport import Transport, path
-from appliance.kit import clock
+from appliance.kit import clock, crash
 from appliance.packaging.discover import flows_in
 from appliance.packaging.register import register
 from appliance.protocol.flow_runs import CreateFlowRun, FlowRunView
@@ -50,6 +50,13 @@ class LiveServer:
             self._process = subprocess.Popen(command, env=self._environ, stdout=log, stderr=log)
         system.info(self.client)
         return self
+
+    def restart_after_its_crash(self) -> None:
+        """Wait until it has died at the crash point in its settings, and start it without that."""
+        assert self._process is not None
+        self._process.wait(LIMIT)
+        del self._environ[crash.VARIABLE]
+        self.start()
 
     def kill(self) -> None:
         """SIGKILL, as a power cut would."""

@@ -162,6 +162,21 @@ def test_a_child_that_failed_while_its_parent_had_given_its_place_back_fails_the
     assert (answer.flow_run_id, answer.over, answer.state_name) == (child, True, "Failed")
 
 
+def test_a_child_that_was_cancelled_before_it_started_is_restarted_with_its_parent(
+    database: Database, parent: UUID, agent: UUID
+) -> None:
+    child = ask(database, parent).flow_run_id
+    cancel_run(database, ALICE, parent)
+    assert run_row(database, child)["state_type"] == "CANCELLED"
+    send(database, parent, 1, flow("CANCELLED", "Cancelled"))
+    restart_run(database, ALICE, parent)
+    begin(database, parent, agent, attempt=2)
+    assert not ask(database, parent, attempt=2).over
+    end(database, child, agent)
+    assert ask(database, parent, attempt=2).state_type == "SUCCESS"
+    builders.check_histories(database)
+
+
 def test_cancelling_a_run_cancels_the_children_that_it_waits_for(database: Database, parent: UUID, agent: UUID) -> None:
     waits, goes_on = ask(database, parent).flow_run_id, ask(database, parent, map_index=0, wait=False)
     assert goes_on.over
@@ -178,10 +193,7 @@ def test_cancelling_a_run_cancels_the_children_that_it_waits_for(database: Datab
     assert run_row(database, waits)["state_type"] in ("CANCELLED", "CANCELLING")
     assert run_row(database, goes_on.flow_run_id)["state_type"] == "PENDING"
     name = run_row(database, begun)["name"]
-    assert (
-        run_row(database, grandchild)["state_message"]
-        == f"Its parent run {name} was cancelled by alice."
-    )
+    assert run_row(database, grandchild)["state_message"] == f"Its parent run {name} was cancelled by alice."
     builders.check_histories(database)
 
 

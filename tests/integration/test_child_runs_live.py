@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,16 +18,20 @@ from appliance.client import flow_runs
 from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.states import TERMINAL
+from tests import depth
+from tests.integration import live
 from tests.integration.databases import new_url
 from tests.integration.live import LiveServer
 from tests.integration.test_process_agent import Host
 
+WIDTH = depth.pick(quick=5, normal=25, full=500)
 FLOWS = """
 import os
 from pathlib import Path
 from appliance import (
     Flow, LocalResult, Parameter, RunFlow, create_flow_run, get_task_run_result, run_flow, task, wait_for_flow_run,
 )
+from appliance.triggers import all_finished
 
 HERE = Path(__file__).parent
 
@@ -63,6 +70,32 @@ with Flow("reader", result=PLACE) as reader:
     waited = wait_for_flow_run(started, raise_final_state=True)
     keep(get_task_run_result(started, "work-1", upstream_tasks=[waited]))
 
+with Flow("wide") as wide:
+    RunFlow("child", name="each").map(parameters=[{"name": "wide", "n": n} for n in range(int((HERE / "width").read_text()))])
+
+@task
+def double(n):
+    return 2 * n
+
+@task
+def check(n):
+    if n == 1:
+        raise ValueError("out of paper")
+    return n
+
+with Flow("checks", result=PLACE) as checks:
+    check(Parameter("n"))
+
+with Flow("mixed", result=PLACE) as mixed:
+    each = RunFlow("checks", name="each").map(parameters=[{"n": 0}, {"n": 1}, {"n": 2}])
+    done = checks.as_task(name="done")(n=3)
+    read = get_task_run_result(done, "check-1")
+    double(read)
+    unread = get_task_run_result(checks.as_task(name="broken", trigger=all_finished)(n=1), "check-1")
+    run_flow("checks", {"n": 1}, wait=False, name="not awaited")
+    late = run_flow("checks", {"n": 4}, name="after all", trigger=all_finished, upstream_tasks=[each])
+    wait_for_flow_run(create_flow_run("checks", parameters={"n": 1}))
+
 with Flow("many") as many:
     RunFlow("child").map(parameters=[{"n": 1}, {"n": 2}, {"n": 3}])
 """
@@ -72,6 +105,7 @@ with Flow("many") as many:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("flows")
     (path / "flows.py").write_text(FLOWS)
+    (path / "width").write_text(str(WIDTH))
     return path
 
 
@@ -216,3 +250,70 @@ def test_the_timeout_of_a_task_counts_its_wait_for_the_child(
     assert "The task's timeout of 0.5 s is over; the child goes on." in ended.state_message
     (folder / f"{name}.hold").unlink()
     assert server.ended(child.id).state == "Success"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_wide_parent_that_is_killed_and_restarted_has_each_child_once(
+    server: LiveServer, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LIMIT", 900.0)
+    (folder / "wide").unlink(missing_ok=True)
+    host = Host(server, tmp_path, capacity=4)
+    host.start()
+    try:
+        run = server.create("wide")
+        server.until(run, lambda view: sum(view.children.values()) >= max(1, WIDTH // 3))
+        job = next(job for _, job, end in host.attempts.load() if end is None and job.flow_run_id == run)
+        os.kill(job.pid, signal.SIGKILL)
+        assert server.ended(run).state == "Crashed"
+        flow_runs.restart(server.client, run)
+        assert server.ended(run).state == "Success"
+    finally:
+        host.stop()
+    started = children(server, run)
+    assert sorted(str(one.parent_map_index) for one in started) == sorted(map(str, range(WIDTH)))
+    assert {(one.state, one.attempt) for one in started} == {("Success", 1)}
+    assert sorted(lines(folder, "wide")) == sorted(map(str, range(WIDTH)))
+    assert flow_runs.get(server.client, run).children == {"SUCCESS": WIDTH}
+
+
+LOCALLY = """
+import json, flows
+state = flows.mixed.run(progress=False)
+names = {}
+for task, slug in flows.mixed.slugs.items():
+    one = state.result[task]
+    names[f"{slug}[-1]"] = type(one).__name__
+    names |= {f"{slug}[{index}]": type(child).__name__ for index, child in enumerate(getattr(one, "map_states", ()))}
+print(json.dumps([type(state).__name__, names]))
+"""
+
+
+def test_a_parent_ends_as_it_does_without_a_server(server: LiveServer, host: Host, folder: Path) -> None:
+    run = server.create("mixed")
+    view = server.ended(run)
+    tracked = {f"{one.task_slug}[{one.map_index}]": one.state for one in flow_runs.task_runs(server.client, run)}
+    done = subprocess.run([sys.executable, "-c", LOCALLY], cwd=folder, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == [view.state, tracked]
+
+
+@pytest.mark.parametrize("place", ["applied", "committed"])
+def test_a_server_that_dies_while_it_creates_a_child_has_one_afterwards(
+    tmp_path: Path, folder: Path, request: pytest.FixtureRequest, place: str
+) -> None:
+    server = LiveServer(tmp_path / "data", APPLIANCE_CRASH=f"child.{place}:1:kill").start()
+    host = Host(server, tmp_path / "agent")
+    try:
+        server.register(folder / "flows.py")
+        host.start()
+        name = f"g{id(request)}"
+        run = server.create("parent", name=name)
+        server.restart_after_its_crash()
+        assert server.ended(run).state == "Success"
+        (child,) = children(server, run)
+        assert (child.state, child.attempt, lines(folder, name)) == ("Success", 1, ["5"])
+    finally:
+        host.stop()
+        server.kill()

@@ -90,11 +90,12 @@ def test_every_hot_transaction_has_crash_points() -> None:
         "watch",
         "overlap.skip",
         "register",
+        "child",
     )
     assert {f"{name}.{place}" for name in hot for place in ("applied", "committed")} <= set(OF_THE_SERVER)
 
 
-HOT = ("create", "claim", "report", "sched.run", "watch", "attempt", "overlap.skip")
+HOT = ("create", "claim", "report", "sched.run", "watch", "attempt", "overlap.skip", "child")
 DYING = [
     name
     for number, name in enumerate(OF_THE_SERVER)

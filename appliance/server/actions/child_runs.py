@@ -139,7 +139,7 @@ def _restart(session: Session, actor: Actor, run: LockedRun, child: ChildRow, th
     """Restart the child, or say why that is not possible."""
     request = RestartFlowRun(reason="its task is tried again.")
     try:
-        within(session, child.id, now, restart.change(_for_people(actor, run), request))
+        within(session, child.id, now, restart.change(_for_people(actor, run), request, "restart_child"))
     except (Conflict, Invalid) as error:
         writes.note_try(session, child.id, this_try)
         return f"It can't be restarted: {error.message}"

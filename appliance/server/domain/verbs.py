@@ -23,9 +23,20 @@ from appliance.server.domain.transitions import (
 )
 
 VerbName = Literal[
-    "cancel", "pause", "resume", "resume_task", "restart", "start_now", "edit", "delete", "mark", "mark_task", "skip"
+    "cancel",
+    "pause",
+    "resume",
+    "resume_task",
+    "restart",
+    "restart_child",
+    "start_now",
+    "edit",
+    "delete",
+    "mark",
+    "mark_task",
+    "skip",
 ]
-"""`skip` is what a schedule's overlap policy does; all others are for people and scripts."""
+"""`skip` is what a schedule's overlap policy does, and `restart_child` what a task does; all others are for people and scripts."""
 NextVerb = Literal["restart", "resume", "wait"]
 """What leads a run on: `wait` if it goes on at its time."""
 Permitted = Accept | Literal["unchanged"]
@@ -104,6 +115,13 @@ def _restart(facts: Facts, target: Accept) -> Permitted | Refuse:
     return Accept(SCHEDULED, "Scheduled")
 
 
+def _restart_child(facts: Facts, target: Accept) -> Permitted | Refuse:
+    """A task has only this one child, so that it is needed even if it has ended before it started."""
+    if facts.attempt == 0 and facts.type in TERMINAL:
+        return Accept(SCHEDULED, "Scheduled")
+    return _restart(facts, target)
+
+
 def _start_now(facts: Facts, target: Accept) -> Permitted | Refuse:
     if facts.type == PAUSED or facts.name == "Paused":
         return _refuse(facts, "The run is paused; resume it instead.")
@@ -169,6 +187,7 @@ RULES: Mapping[VerbName, Callable[[Facts, Accept], Permitted | Refuse]] = {
     "resume": _resume,
     "resume_task": _resume_task,
     "restart": _restart,
+    "restart_child": _restart_child,
     "start_now": _start_now,
     "edit": _edit,
     "delete": _delete,

@@ -39,6 +39,7 @@ PICTURE: dict[VerbName, str] = {
     "resume": "n n y n n n n n",
     "resume_task": "n n y n n n n n",
     "restart": "n n n n n y y y",
+    "restart_child": "n n n n n y y y",
     "start_now": "y n n n n n n n",
     "edit": "n n n n n n n n",
     "delete": "y n y n n y y y",
@@ -56,7 +57,7 @@ def target_of(verb: VerbName) -> Accept | None:
 
 def test_every_verb_has_a_rule_and_a_row() -> None:
     assert set(RULES) == set(PICTURE) == set(get_args(VerbName))
-    assert set(RULES) == set(VERBS) | {"resume_task", "mark_task", "skip"}
+    assert set(RULES) == set(VERBS) | {"resume_task", "restart_child", "mark_task", "skip"}
 
 
 @pytest.mark.parametrize(("verb", "type"), list(itertools.product(PICTURE, TYPES)))
@@ -89,7 +90,7 @@ def _is_accepted_by_the_table(verb: VerbName, facts: Facts, state: Accept) -> No
     if verb in ("delete", "mark_task"):
         assert (state.type, state.name) == (facts.type, facts.name), "the run's state is not moved"
         return
-    restart, mark = verb == "restart", verb == "mark"
+    restart, mark = verb in ("restart", "restart_child"), verb == "mark"
     assert decide(facts, Proposed(state.type, state.name, restart=restart, mark=mark)) == state
 
 

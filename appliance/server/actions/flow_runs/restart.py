@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 from uuid import UUID
 
 from sqlalchemy.orm import Session
@@ -36,11 +37,11 @@ def restart_run(
     return alone(db, flow_run_id, now, change(actor, request))
 
 
-def change(actor: Actor, request: RestartFlowRun) -> Change:
+def change(actor: Actor, request: RestartFlowRun, verb: Literal["restart", "restart_child"] = "restart") -> Change:
     """`restart` as a change inside a transaction."""
 
     def apply(session: Session, run: LockedRun, now: datetime) -> None:
-        state = permit("restart", run, request)
+        state = permit(verb, run, request)
         if state is None:
             return
         plan, stored = continuation.to_restart(session, run, request)
