@@ -69,6 +69,7 @@ STARTING = {point for kind in KINDS for point in kind.points}  # in tests/confor
 AGENT_AT_THE_END = ("agent.ended", "agent.reported")
 SWEEP = ("agent.results.unlinked", "agent.results.emptied")
 FETCHING = ("agent.fetched",)  # in test_bundle_agent.py
+STARTING_RUNS = ("runner.child.created",)  # in test_child_runs_live.py
 RUNNER = (
     "runner.start",
     "runner.begun",
@@ -194,7 +195,7 @@ def check(host: Host, ended: FlowRunView, *tasks_of_flow: str) -> None:
 def test_every_point_has_a_case() -> None:
     files = [*(ROOT / "agents").glob("*.py"), *(ROOT / "engine").rglob("*.py")]
     points = {name for file in files for name in re.findall(r'crash\.point\("([a-z.]+)"\)', file.read_text())}
-    assert points == {*STARTING, *AGENT_AT_THE_END, *SWEEP, *RUNNER, *AWAY, *FETCHING}
+    assert points == {*STARTING, *AGENT_AT_THE_END, *SWEEP, *RUNNER, *AWAY, *FETCHING, *STARTING_RUNS}
 
 
 @pytest.mark.parametrize("point", AGENT_AT_THE_END)

@@ -15,6 +15,7 @@ from uuid import UUID
 import pytest
 
 from appliance.client import flow_runs
+from appliance.kit import crash
 from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.run_filter import RunFilter
 from appliance.protocol.states import TERMINAL
@@ -297,6 +298,26 @@ def test_a_parent_ends_as_it_does_without_a_server(server: LiveServer, host: Hos
     done = subprocess.run([sys.executable, "-c", LOCALLY], cwd=folder, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [view.state, tracked]
+
+
+def test_a_parent_that_dies_between_creating_its_child_and_waiting_for_it_finds_it_again(
+    server: LiveServer, tmp_path: Path, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"h{id(request)}"
+    dying = Host(server, tmp_path / "dying", run_environ={crash.VARIABLE: "runner.child.created:1:kill"})
+    dying.start()
+    run = server.create("parent", name=name)
+    assert server.ended(run).state == "Crashed"
+    dying.stop()
+    host = Host(server, tmp_path / "other")
+    host.start()
+    try:
+        flow_runs.restart(server.client, run)
+        assert server.ended(run).state == "Success"
+        (child,) = children(server, run)
+        assert (child.attempt, lines(folder, name)) == (1, ["5"])
+    finally:
+        host.stop()
 
 
 @pytest.mark.parametrize("place", ["applied", "committed"])

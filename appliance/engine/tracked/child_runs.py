@@ -28,7 +28,7 @@ from appliance.core.child_run_tasks import ReadChild, TaskResult
 from appliance.core.results import Unloaded
 from appliance.core.states import Failed, Queued, Scheduled, State, TimedOut
 from appliance.engine.task_run import Runner, TaskRun
-from appliance.kit import clock
+from appliance.kit import clock, crash
 from appliance.protocol.run_protocol import LONGEST_CHILD_WAIT, AskChild, AwaitChildren, ChildAnswer, ChildResult
 
 _PASSING = (Outage, TooManyRequests, ServerFault, Unavailable, StaleAttempt, Unauthenticated)
@@ -114,11 +114,13 @@ class TrackedChildren:
         if not self._server_starts_runs:
             return Failed(_EARLIER)
         try:
-            return runs.child(self._transport, self._run, self._request(task, run))
+            answer = runs.child(self._transport, self._run, self._request(task, run))
         except _PASSING as error:
             return f"The child run is waiting for the server: {error}"
         except (ClientError, msgspec.MsgspecError, TypeError, ValueError) as error:
             return Failed(_sentence(error))
+        crash.point("runner.child.created")
+        return answer
 
     def _request(self, task: ChildTask, run: TaskRun) -> AskChild:
         fields = task.request(run.inputs)

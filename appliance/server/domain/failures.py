@@ -13,7 +13,10 @@ from appliance.server.domain.transitions import FAILED, SUCCESS
 LONGEST_FINGERPRINT = 200
 MOST_KNOWN = 100
 """How many failures of a flow can be known at once."""
-_VARYING = re.compile(r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+")
+_VARYING = re.compile(
+    r"\b0x[0-9a-f]+\b|\b[0-9a-f]{8}-[0-9a-f-]{27}\b|\d+"
+    r"|(?<=\brun )[^\n]{1,100}?(?= of flow '[^\n]{1,200}?' \(/runs/)"  # the name of a child run
+)
 
 
 class FailedTask(Protocol):
@@ -59,7 +62,7 @@ def failure_of(message: str, task: FailedTask | None) -> Failure:
 
 
 def fingerprint(message: str) -> str:
-    """The message without what differs each time: numbers, ids, and addresses in memory."""
+    """The message without what differs each time: numbers, ids, names of child runs, and addresses in memory."""
     return _VARYING.sub("#", message[:LONGEST_FINGERPRINT].lower())[:LONGEST_FINGERPRINT]
 
 

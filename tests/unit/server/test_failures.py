@@ -16,6 +16,12 @@ def test_numbers_ids_and_addresses_make_no_difference() -> None:
     said = "KeyError: 01a232e5-d2c9-7027-a2ec-550be7a9c155 at 0x7f3a in row 12"
     assert fingerprint(said) == "keyerror: # at # in row #" == fingerprint(said.replace("12", "7,813").replace(",", ""))
     assert fingerprint("OSError: disk quota") != fingerprint("OSError: disk full")
+    child = "Run {} of flow 'load' (/runs/0198f0c2-8d3a-7c11-9d43-0a4f5e6b7c8d) failed: out of paper"
+    assert (
+        fingerprint(child.format("calm-otter"))
+        == fingerprint(child.format("my run"))
+        != fingerprint("Run calm-otter of flow x")
+    )
 
 
 @pytest.mark.parametrize("message", ["x" * 5_000, "İ" * 200, "1 " * 300])
