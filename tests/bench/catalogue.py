@@ -184,7 +184,7 @@ def _rest(known: Facts) -> Iterator[Ask]:
         "?sort=scheduled_time", "?sort=-start_time", "?sort=end_time&state=FAILED&since=7d", f"?flow={known.hot_name}&sort=-end_time",
         "?label=etl", "?parameter=day=never", "?label=etl&parameter=day=never&sort=end_time",
         "?q=flow:*-*+state:failed", "?q=agent:*+version:1", "?q=by:schedule+started:>99w", "?q=error:x+state:failed", "?q=is:late",
-        "?q=is:subrun", f"?parent={known.wide}", "?longer_than=1m", f"?flow={known.hot_name}&shorter_than=99w", "?longer_than=1m&sort=start_time",
+        "?q=is:subrun", "?q=parent:none", f"?parent={known.wide}", "?longer_than=1m", f"?flow={known.hot_name}&shorter_than=99w", "?longer_than=1m&sort=start_time",
     ):  # fmt: skip
         yield Ask(f"REST flow-runs{text[:60]}", f"/api/v1/flow-runs{text}")
     for name, run in (("wide", known.wide), ("failed", known.failed), ("running", known.running)):

@@ -88,6 +88,7 @@ def test_a_query_finds_runs_by_their_parent(site: Site, parent: UUID) -> None:
         (f"parent:{parent}", ["child 0", "child 1"]),
         (f"parent:{parent} state:running", []),
         (f"parent:{parent} 1", ["child 1"]),
+        ("parent:none", ["other", "parent"]),
         ("is:subrun", ["another child", "child 0", "child 1"]),
         (f"parent:{parent} is:subrun", ["child 0", "child 1"]),
     ):

@@ -36,7 +36,7 @@ _STATES = {name.casefold(): (name,) for name in (*STATE_NAMES, *STATE_TYPES)} | 
 class RunQuery(RunFilter, kw_only=True):
     """What a query asks for. `flow` and `agent` may contain `*` for any text. `types` are state types of which the run must have one, beside what
     `states` says. `created_by` is a person's name or `schedule`, `error` a part of the message of a failed run or one of its failed tasks.
-    `is_subrun`: a task of another run has started it. It started at or after `started_since`, and before `started_until`."""
+    `is_subrun`: whether a task of another run has started it. It started at or after `started_since`, and before `started_until`."""
 
     types: list[str] = []
     agent: str | None = None
@@ -226,10 +226,12 @@ def _version(value: _Value, _part: str) -> Fields:
 
 
 def _parent(value: _Value, _part: str) -> Fields:
+    if value.plain.lower() == "none":
+        return [("is_subrun", False)]
     try:
         return [("parent", UUID(value.plain))]
     except ValueError:
-        value.refuse("write the ID of the run that has started them")
+        value.refuse("write the ID of the run that has started them, or none")
 
 
 def _param(value: _Value, name: str) -> Fields:

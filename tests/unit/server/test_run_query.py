@@ -42,6 +42,7 @@ CASES: list[tuple[str, dict[str, Any]]] = [
     ("is:late", {"states": ["Late"]}),
     ("is:planned", {"states": ["SCHEDULED"], "since": NOW}),
     ("is:subrun", {"is_subrun": True}),
+    ("parent:none", {"is_subrun": False}),
     ("parent:01a22a42-4894-727e-a11b-64a650db1104", {"parent": UUID("01a22a42-4894-727e-a11b-64a650db1104")}),
 ]  # fmt: skip
 WRONG = [

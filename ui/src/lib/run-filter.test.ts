@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import {
   formerQuery,
+  hidesSubRuns,
   isUuid,
   parseRunView,
   printRunView,
@@ -9,6 +10,7 @@ import {
   toRunFilter,
   withRange,
   withShow,
+  withSubRuns,
 } from "./run-filter";
 
 const FLOW = "01a2342a-4894-727e-a11b-64a650db1104";
@@ -67,4 +69,23 @@ it("knows an id when it is pasted", () => {
   const id = "01a2342a-4894-727e-a11b-64a650db1104";
   expect([id, ` ${id}\n`, id.toUpperCase()].every(isUuid)).toBe(true);
   expect(["", "etl", id.slice(1), `${id} x`].some(isUuid)).toBe(false);
+});
+
+describe("sub-runs", () => {
+  it("stay alone in the list whatever state is chosen", () => {
+    expect(showOf("is:subrun")).toBe("all");
+    expect(withShow("is:subrun calm", "failed")).toBe("calm state:failed is:subrun");
+  });
+
+  it("are in a list unless its query leaves them out", () => {
+    expect(hidesSubRuns("state:failed calm")).toBe(false);
+    expect(hidesSubRuns("state:failed parent:none")).toBe(true);
+    expect(hidesSubRuns("parent:0198f0c2-8d3a-7c11-9d43-0a4f5e6b7c8d")).toBeNull();
+    expect(hidesSubRuns("is:subrun")).toBeNull();
+  });
+
+  it("are left out and shown again without other changes", () => {
+    expect(withSubRuns("state:failed calm", false)).toBe("state:failed calm parent:none");
+    expect(withSubRuns("state:failed parent:none calm", true)).toBe("state:failed calm");
+  });
 });

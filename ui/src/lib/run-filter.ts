@@ -38,6 +38,8 @@ export interface RunFilter {
 const LONGEST = 500;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 const STATES = ["state", "is"];
+const ONLY_SUB_RUNS = "is:subrun";
+const WITHOUT_SUB_RUNS = "parent:none";
 
 /** Parses the URL. An unknown order falls back to the usual one: of runs that wait, those needed soonest; of others, the newest. */
 export function parseRunView(search: Record<string, unknown>): RunView {
@@ -67,14 +69,28 @@ export function formerQuery(search: Record<string, unknown>): string | null {
 
 /** The quick choice that a query is, whatever else it asks for; null if it asks for other states. */
 export function showOf(q: string): Show | null {
-  const states = tokensOf(q).filter((token) => STATES.includes(fieldOf(token)));
+  const states = tokensOf(q).filter(
+    (token) => STATES.includes(fieldOf(token)) && token.toLowerCase() !== ONLY_SUB_RUNS,
+  );
   return SHOWS.find(({ token }) => token === states.join(" ").toLowerCase())?.id ?? null;
 }
 
 /** The query with another quick choice. */
 export function withShow(q: string, show: Show): string {
   const token = SHOWS.find((one) => one.id === show)?.token;
-  return replaced(q, STATES, token ? [token] : []);
+  const only = tokensOf(q).filter((one) => one.toLowerCase() === ONLY_SUB_RUNS);
+  return replaced(q, STATES, token ? [token, ...only] : only);
+}
+
+/** Whether the query leaves out runs that other runs have started; null if it asks for those of one run. */
+export function hidesSubRuns(q: string): boolean | null {
+  const tokens = tokensOf(q).filter((token) => fieldOf(token) === "parent" || token.toLowerCase() === ONLY_SUB_RUNS);
+  if (tokens.length === 0) return false;
+  return tokens.every((token) => token.toLowerCase() === WITHOUT_SUB_RUNS) ? true : null;
+}
+
+export function withSubRuns(q: string, shown: boolean): string {
+  return replaced(q, ["parent"], shown ? [] : [WITHOUT_SUB_RUNS]);
 }
 
 /** The query for runs that are due in a range of time. */

@@ -20,7 +20,7 @@ export const FIELDS: readonly { name: string; hint: string }[] = [
   { name: "version", hint: "a version of the flow" },
   { name: "param", hint: "param.NAME: a value of a parameter" },
   { name: "is", hint: "late, planned, subrun" },
-  { name: "parent", hint: "the ID of the run that has started it" },
+  { name: "parent", hint: "none, or the ID of the run that has started it" },
   { name: "name", hint: "the whole name of a run" },
   { name: "text", hint: "a part of a run's or flow's name" },
 ];
@@ -31,6 +31,7 @@ export const PRESETS: Readonly<Record<string, readonly string[]>> = {
   started: [">1h", ">24h", ">7d"],
   duration: [">1m", ">10m", ">1h", "<1m"],
   is: ["late", "planned", "subrun"],
+  parent: ["none"],
 };
 /** Fields whose values the server knows. */
 export const ASKED: ReadonlySet<string> = new Set([

@@ -13,6 +13,7 @@ import { QuickChips } from "../features/runs/quick-chips";
 import { QuickLook } from "../features/runs/quick-look";
 import { RowActions } from "../features/runs/row-actions";
 import { RunsTable, type Selecting } from "../features/runs/runs-table";
+import { SubRunsToggle } from "../features/runs/sub-runs-toggle";
 import { useRunList } from "../features/runs/use-run-list";
 import { useRunSelection } from "../features/runs/use-run-selection";
 import { useRunsShortcuts } from "../features/runs/use-runs-shortcuts";
@@ -146,6 +147,7 @@ function Overview({ view, change, ask, isListed }: Changing & { isListed: boolea
     <>
       <div className="filter-bar runs-chips">
         <QuickChips q={view.q} counts={data} onChoose={(show) => change(parseRunView({ q: withShow(view.q, show) }))} />
+        <SubRunsToggle q={view.q} onChange={ask} />
       </div>
       <div className="histogram-place">
         {data?.runHistogram && (

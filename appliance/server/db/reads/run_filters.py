@@ -124,8 +124,9 @@ def _of_query(session: Session, criteria: RunQuery) -> list[Condition]:
     if criteria.flow_version is not None:
         versions = select(_version.c.id).where(_version.c.number == criteria.flow_version)
         conditions.append(_run.c.flow_version_id.in_(versions))
-    if criteria.is_subrun:
-        conditions.append(_run.c.parent_flow_run_id.is_not(None))
+    if criteria.is_subrun is not None:
+        none = _run.c.parent_flow_run_id.is_(None)
+        conditions.append(~none if criteria.is_subrun else none)
     if criteria.created_by == SCHEDULE:
         conditions.append(_run.c.schedule_id.is_not(None))
     elif criteria.created_by is not None:

@@ -1,9 +1,10 @@
 import { screen, within } from "@testing-library/react";
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { run, runRow, state } from "../../test/builders";
 import { renderPage } from "../../test/render";
 import { fakeServer } from "../../test/server";
 import { StartedBy } from "../runs/started-by";
+import { SubRunsToggle } from "../runs/sub-runs-toggle";
 import { ChildrenPanel } from "./children-panel";
 import { RunLinks } from "./run-links";
 
@@ -43,4 +44,17 @@ it("turns addresses of runs in a message into links", async () => {
   await renderPage(<RunLinks text={`Run shy-newt (/runs/${ID}) failed: see /runs/none and <b>.`} />);
   expect(hrefOf(`/runs/${ID}`)).toBe(`/runs/${ID}`);
   expect(screen.getAllByRole("link")).toHaveLength(1);
+});
+
+it("leaves sub-runs out of a list and shows them again", async () => {
+  const onChange = vi.fn();
+  const page = await renderPage(<SubRunsToggle q="calm" onChange={onChange} />);
+  const toggle = () => screen.getByRole("button", { name: "Sub-runs", pressed: true });
+  await page.user.click(toggle());
+  expect(onChange).toHaveBeenLastCalledWith("calm parent:none");
+  page.rerender(<SubRunsToggle q="calm parent:none" onChange={onChange} />);
+  await page.user.click(screen.getByRole("button", { name: "Sub-runs", pressed: false }));
+  expect(onChange).toHaveBeenLastCalledWith("calm");
+  page.rerender(<SubRunsToggle q="parent:run-1" onChange={onChange} />);
+  expect(screen.queryByRole("button", { name: "Sub-runs" })).toBeNull();
 });
