@@ -14,7 +14,7 @@ from uuid import UUID
 
 import pytest
 
-from appliance.client import flow_runs
+from appliance.client import concurrency, flow_runs
 from appliance.kit import crash
 from appliance.protocol.flow_runs import FlowRunView
 from appliance.protocol.run_filter import RunFilter
@@ -58,6 +58,15 @@ with Flow("child", result=PLACE) as child:
 with Flow("parent") as parent:
     name = Parameter("name", default="child")
     look(child.as_task()(name=name, n=5))
+
+@task(tags=["narrow"])
+def free():
+    pass
+
+with Flow("tagged") as tagged:
+    name = Parameter("name")
+    waits = [run_flow("child", {"name": name, "n": n}, tags=["narrow"]) for n in (1, 2)]
+    free()
 
 with Flow("patient") as patient:
     run_flow("child", {"name": Parameter("name")}, timeout=0.5)
@@ -141,6 +150,10 @@ def until_child(server: LiveServer, run: UUID, number: int = 1) -> list[FlowRunV
 
 def task_of(server: LiveServer, run: UUID, slug: str = "child-1") -> Any:
     return next(one for one in flow_runs.task_runs(server.client, run) if one.task_slug == slug)
+
+
+def states_of(server: LiveServer, run: UUID) -> set[tuple[str, str]]:
+    return {(one.task_slug, one.state) for one in flow_runs.task_runs(server.client, run)}
 
 
 def lines(folder: Path, name: str) -> list[str]:
@@ -251,6 +264,19 @@ def test_the_timeout_of_a_task_counts_its_wait_for_the_child(
     assert "The task's timeout of 0.5 s is over; the child goes on." in ended.state_message
     (folder / f"{name}.hold").unlink()
     assert server.ended(child.id).state == "Success"
+
+
+def test_a_task_that_waits_for_its_child_takes_no_slot_of_its_tags(
+    server: LiveServer, host: Host, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    name = f"i{id(request)}"
+    (folder / f"{name}.hold").touch()
+    concurrency.put(server.client, "task_tag", "narrow", 1)
+    run = server.create("tagged", name=name)
+    until_child(server, run, 2)
+    server.until(run, lambda _view: ("free-narrow-1", "Success") in states_of(server, run))
+    (folder / f"{name}.hold").unlink()
+    assert server.ended(run).state == "Success"
 
 
 @pytest.mark.slow

@@ -84,10 +84,10 @@ class TrackedFlowRunner(FlowRunner):
             self._reporter, context, flow.slugs, flow.constants, self.stop_requested, self.initial_task_states
         )
         self._tasks.packs = self.packs
+        if self.children is not None:  # first: a task that waits for its child takes no slot meanwhile
+            self._tasks.start_children(self.children)
         if self.slots is not None:
             self._tasks.limit(self.slots)
-        if self.children is not None:
-            self._tasks.start_children(self.children)
         if self.log is not None:
             self._tasks.write_to(self.log)
         if flow.strict_tracking:
