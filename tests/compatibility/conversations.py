@@ -16,7 +16,7 @@ from appliance.engine.tracked import events
 from appliance.protocol.agents import AgentReport, Claim, Enrol, Exited, Held, InfrastructureLog, Work
 from appliance.protocol.flow_runs import ChangeFlowRun, CreateFlowRun, FlowRunView, RestartFlowRun
 from appliance.protocol.flows import Registered, Registration
-from appliance.protocol.run_protocol import AskSlots
+from appliance.protocol.run_protocol import AskChild, AskSlots, AwaitChildren
 from appliance.protocol.tokens import CreateToken, TokenCreated
 from tests.compatibility.site import ADDRESS, ADMIN_TOKEN, Stage
 
@@ -47,8 +47,9 @@ class Speaker:
     def speak_as(self, token: str) -> Transport:
         return Transport(ADDRESS, token, self.http, tries=1)
 
-    def register(self) -> Registered:
-        request = Registration(project="demo", name="etl", content_hash="a" * 64, document=DOCUMENT, storage=STORAGE)
+    def register(self, **more: Any) -> Registered:
+        document = DOCUMENT | more
+        request = Registration(project="demo", name="etl", content_hash="a" * 64, document=document, storage=STORAGE)
         return self.admin.post(path("flows"), request, Registered)
 
     def create(self, key: str, **parameters: Any) -> FlowRunView:
@@ -162,9 +163,43 @@ def agent_conversation(speaker: Speaker) -> None:
         agents.claim(speaker.speak_as("apl_agent_unknown"), agent_id, Claim(free_slots=1))
 
 
+def child_conversation(speaker: Speaker) -> None:
+    """A task of a run starts another run, learns that it has failed, has it restarted, and reads what one of its tasks has returned."""
+    stage = speaker.stage
+    tasks = [{"slug": "load-1", "name": "load", "starts": {"flow": "etl"}}, {"slug": "extract-1", "name": "extract"}]
+    speaker.register(tasks=tasks, edges=[])
+    run = speaker.create("parent").id
+    agent, agent_id = speaker.agent()
+    _work, parent = speaker.claim(agent, agent_id)
+    assert run_protocol.begin(parent, run, 1).starts_runs
+    first = AskChild(attempt=1, task_slug="load-1", parameters={"day": "monday"}, labels=["etl"], name="child")
+    child = run_protocol.child(parent, run, first).flow_run_id
+    assert run_protocol.child(parent, run, first).flow_run_id == child  # its answer was lost
+    with pytest.raises(errors.Forbidden):
+        run_protocol.child(parent, run, AskChild(attempt=1, task_slug="extract-1"))
+    none = run_protocol.await_children(parent, run, AwaitChildren(attempt=1))
+    _work, own = speaker.claim(agent, agent_id)
+    run_protocol.begin(own, child, 1)
+    stage.move(1)
+    _report(own, child, 1, 1, (Failed(message="Some reference tasks failed."), stage.time))
+    ended = run_protocol.await_children(parent, run, AwaitChildren(attempt=1, mark=none.mark))
+    assert ended.ended == [child]
+    assert run_protocol.child(parent, run, first).over
+    again = AskChild(attempt=1, task_slug="load-1", count=2)
+    assert run_protocol.child(parent, run, again).state_type == "SCHEDULED"
+    _work, own = speaker.claim(agent, agent_id)
+    begun = run_protocol.begin(own, child, 2)
+    _report(own, child, 2, begun.last_seq + 1, ("extract-1", -1, Success(result=None), stage.time, 1, "at/here", False))
+    stage.move(1)
+    _report(own, child, 2, begun.last_seq + 2, (Success(message="All reference tasks succeeded."), stage.time))
+    read = AskChild(attempt=1, task_slug="extract-1", flow_run_id=child, result_of="extract-1")
+    assert run_protocol.child(parent, run, read).results
+
+
 CONVERSATIONS: dict[str, Callable[[Speaker], None]] = {
     "run_protocol": run_conversation,
     "agent_protocol": agent_conversation,
+    "child_runs": child_conversation,
 }
 
 
