@@ -172,7 +172,8 @@ class RunFlow(ChildTask):
             state.message,
         )
         if (run := current_task_run.get()) is not None:
-            run.flow_run.children[child_id] = child, {slug: state.result.get(task) for task, slug in flow.slugs.items()}
+            states = state.result if isinstance(state.result, Mapping) else {}  # else a handler has replaced the state
+            run.flow_run.children[child_id] = child, {slug: states.get(task) for task, slug in flow.slugs.items()}
         return child
 
 

@@ -255,3 +255,11 @@ def test_the_ancestor_of_run_flow_returns_an_id() -> None:
 def test_a_version_is_a_number(version: object) -> None:
     with pytest.raises(TaskDefinitionError, match="version must be the number of a version"):
         RunFlow("x", version=version)  # type: ignore[arg-type]
+
+
+def test_a_child_whose_handler_decides_how_it_ends_fails_the_task_with_the_handlers_words() -> None:
+    with Flow("decides", terminal_state_handler=lambda *_: Failed("Too little.")) as decides:
+        note(1)
+    with Flow("parent") as parent:
+        start = run_flow(decides)
+    assert run(parent).result[start].message == "The run of flow 'decides' failed: Too little."
