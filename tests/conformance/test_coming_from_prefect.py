@@ -33,19 +33,22 @@ from appliance import (
     Result,
     Secret,
     SecretTask,
+    StartFlowRun,
     Task,
     ThreadExecutor,
     always_run,
     case,
+    create_flow_run,
     exponential_backoff,
     flatten,
     ifelse,
     signals,
     states,
     task,
+    wait_for_flow_run,
 )
 from appliance.cli.root import cli
-from appliance.core.errors import FlowBuildError, ParameterError, ResultCorruptError, ResultError
+from appliance.core.errors import FlowBuildError, ParameterError, ResultCorruptError, ResultError, TaskDefinitionError
 from appliance.core.secrets import declared_by
 from appliance.kit.env import SECRET
 
@@ -178,6 +181,21 @@ def drawing(tmp_path: Path) -> None:
 
 def methods_gone() -> None:
     assert not [name for name in ("run_agent", "diagnostics", "serialize", "serialized_hash") if hasattr(Flow, name)]
+
+
+def declared_children() -> None:
+    with Flow("children"):
+        with pytest.raises(TaskDefinitionError):
+            create_flow_run(task(lambda: "etl", name="name")())  # type: ignore[arg-type]
+        for option in ("flow_id", "context", "run_config", "scheduled_start_time", "idempotency_key"):
+            with pytest.raises(TypeError, match=option):
+                create_flow_run("etl", **{option: "x"})
+        StartFlowRun("etl").map(parameters=[{"n": 1}])
+        with pytest.raises(FlowBuildError, match="stream_logs"):
+            wait_for_flow_run("x", stream_logs=True)
+    with Flow("stranger") as stranger:
+        waits = wait_for_flow_run(str(uuid4()))
+    assert "No task of this run has started a run with this id" in run(stranger)[waits].message
 
 
 def text_and_comparisons() -> None:
@@ -435,6 +453,7 @@ CLAIMS: dict[str, Callable[..., None]] = {
     "`flow.run` has other options.": options_of_run,
     "Drawing needs no Graphviz.": drawing,
     "Some methods are gone.": methods_gone,
+    "A child flow is declared.": declared_children,
     "Text and comparisons warn.": text_and_comparisons,
     "Unused tasks warn.": unused,
     "Conditions are rejected.": conditions,
