@@ -26,6 +26,7 @@ from appliance.tasks.library.errors import (  # noqa: E402
     Unreachable,
     first_line,
 )
+from appliance.tasks.library.guards import guarded  # noqa: E402
 from appliance.tasks.library.interruption import interruptible  # noqa: E402
 from appliance.tasks.library.lines import Lines  # noqa: E402
 from appliance.tasks.library.task import LibraryTask, TaskOptions  # noqa: E402
@@ -51,6 +52,11 @@ __all__ = [
 _PATIENCE = 60
 _LAST_LINES = 5
 _DENIED = ("unauthorized", "denied", "authentication required", "permission")
+_REMOVE = """
+import sys, docker
+client = docker.DockerClient(sys.argv[1]) if sys.argv[1] else docker.from_env()
+client.api.remove_container(sys.argv[2], force=True, v=True)
+"""
 Command = str | list[str]
 
 
@@ -83,8 +89,9 @@ class _DockerTask(LibraryTask):
                     else docker.DockerClient(self.docker_server_url, timeout=timeout)
                 )
             except docker.errors.DockerException as error:
-                kind = AccessDenied if "permission denied" in str(error).lower() else Unreachable
-                raise kind(f"{place} can't be reached: {first_line(error)}.") from None
+                if "permission denied" in str(error).lower():
+                    raise AccessDenied(f"The user of this process may not use {place}.") from None
+                raise Unreachable(f"{place} can't be reached: {first_line(error)}.") from None
             with client.api:
                 yield client
         except TaskLibraryError:
@@ -95,8 +102,8 @@ class _DockerTask(LibraryTask):
                 raise AccessDenied(f"{place} answered: {said}.") from None
             raise Refused(f"{place} answered: {said}.", error.status_code) from None
         except (requests.RequestException, OSError) as error:
-            lost = Unreachable if harmless else ConnectionLost
-            raise lost(f"The connection to {place} broke: {first_line(error)}.") from None
+            kind = Unreachable if harmless else ConnectionLost
+            raise kind(f"The connection to {place} broke: {first_line(error)}.") from None
         except docker.errors.DockerException as error:
             raise Refused(f"{place} can't be used: {first_line(error)}.") from None
 
@@ -152,7 +159,11 @@ class RunContainer(_DockerTask):
                 **dict(self.extra_docker_kwargs or {}),
             )
             try:
-                with interruptible(self, lambda: self._kill(str(container.id))):
+                address = self.docker_server_url or ""
+                with (
+                    guarded(_REMOVE, address, str(container.id)),
+                    interruptible(self, lambda: self._kill(str(container.id))),
+                ):
                     return self._follow(container)
             finally:
                 with suppress(Exception), self.engine() as other:  # the connection of the first one may be broken

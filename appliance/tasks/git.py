@@ -47,10 +47,10 @@ class GitOptions(TaskOptions, total=False):
 
 
 class Checkout(TypedDict):
-    """A repository on the machine of the run."""
+    """A repository on the machine of the run. An empty one has no commit."""
 
     path: str
-    commit: str
+    commit: str | None
 
 
 class _GitTask(LibraryTask):
@@ -89,8 +89,8 @@ class _GitTask(LibraryTask):
             raise _problem(arguments[0], code, " / ".join(last))
         return code, "\n".join(output)
 
-    def head(self, path: Path) -> str:
-        return self.git("rev-parse", "HEAD", cwd=path)[1].strip()
+    def head(self, path: Path) -> str | None:
+        return self.git("rev-parse", "--verify", "--quiet", "HEAD", cwd=path, ok=(0, 1))[1].strip() or None
 
     @contextmanager
     def _environment(self, url: str) -> Iterator[dict[str, str]]:

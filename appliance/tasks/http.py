@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
+from appliance.core import masking
 from appliance.core.secrets import Secret
 from appliance.kit import clock
 from appliance.tasks.library.arguments import credential, defaults_from_attrs, needed, needed_path, resolved, revealed
@@ -460,10 +461,14 @@ def _origin(url: httpx2.URL) -> tuple[str, str, int | None]:
 
 
 def _place(url: str) -> str:
-    """The address without user, password, query and fragment, which may be secret."""
+    """The address without user, password, query and fragment, which may be secret; if its path is, too, only the host."""
     plain = url.partition("?")[0].partition("#")[0]
     scheme, separator, rest = plain.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else plain
+    if not separator:
+        return plain
+    place = f"{scheme}://{rest.rpartition('@')[2]}"
+    host = rest.partition("/")[0].rpartition("@")[2]
+    return place if masking.mask(place) == place else f"{scheme}://{host}/{masking.MASK}"
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

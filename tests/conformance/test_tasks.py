@@ -21,7 +21,7 @@ from appliance.core.flow import Flow
 from appliance.core.states import Failed, Running, State, TimedOut
 from appliance.core.task import Task
 from appliance.core.task_options import FORMS
-from appliance.engine.executors import Executor, LocalExecutor, ThreadExecutor
+from appliance.engine.executors import Executor, LocalExecutor, ProcessExecutor, ThreadExecutor
 from appliance.tasks.catalogue import BY_NAME, SUBJECTS, Subject
 from appliance.tasks.library import errors
 from appliance.tasks.library.task import LibraryTask, TaskOptions
@@ -102,7 +102,7 @@ def test_secrets_of_a_task_are_declared(place: Place) -> None:
     assert (SECRET in task.secrets) == uses_some
 
 
-@pytest.mark.parametrize("executor", [LocalExecutor, ThreadExecutor])
+@pytest.mark.parametrize("executor", [LocalExecutor, ThreadExecutor, ProcessExecutor])
 def test_a_timeout_ends_the_other_side(place: Place, executor: type[Executor]) -> None:
     slow = place.slow()
     if slow is None:
@@ -113,7 +113,7 @@ def test_a_timeout_ends_the_other_side(place: Place, executor: type[Executor]) -
     assert not shows(done, place.value, VALUE)
 
 
-@pytest.mark.parametrize("executor", ["LocalExecutor", "ThreadExecutor"])
+@pytest.mark.parametrize("executor", ["LocalExecutor", "ThreadExecutor", "ProcessExecutor"])
 def test_cancelling_a_run_ends_the_other_side(place: Place, executor: str, tmp_path: Path) -> None:
     slow = place.slow()
     if slow is None:
@@ -124,7 +124,7 @@ def test_cancelling_a_run_ends_the_other_side(place: Place, executor: str, tmp_p
     code = (
         "import cloudpickle, pathlib, sys\nfrom appliance import executors\n"
         f"flow = cloudpickle.loads(pathlib.Path({str(file)!r}).read_bytes())\n"
-        f"print(flow.run(executor=executors.{executor}(), progress=False))"
+        f"if __name__ == '__main__':\n    print(flow.run(executor=executors.{executor}(), progress=False))"
     )
     environment = {**os.environ, f"APPLIANCE_SECRET_{SECRET}": place.value, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen([sys.executable, "-c", code], env=environment, text=True, stdout=-1, stderr=-1) as process:

@@ -39,7 +39,7 @@ def test_each_service_gets_what_it_takes(web: Web) -> None:
 
 def test_the_address_is_in_no_error(web: Web) -> None:
     web.answers = [(400, {}, f"bad {HOOK} key-of-the-chat-test".encode())]
-    with pytest.raises(Refused, match="400 Bad Request: bad") as refused:
+    with pytest.raises(Refused, match=r"^http://127\.0\.0\.1:\d+/\*\*\* answered with 400 Bad Request: bad") as refused:
         SlackTask("hello").run()
     assert "of-the-chat" not in str(refused.value)
 

@@ -90,6 +90,13 @@ def test_a_key_opens_ssh(bare: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (tmp_path / "one" / "first.txt").exists() and not (tmp_path / "two").exists()
 
 
+def test_an_empty_repository_has_no_commit(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "-q", "--bare", tmp_path / "empty.git"], check=True)
+    assert GitClone(str(tmp_path / "empty.git"), tmp_path / "one").run()["commit"] is None
+    (tmp_path / "one" / "x").write_text("x")
+    assert GitCommit(tmp_path / "one", "First", author=AUTHOR).run()
+
+
 def test_commits_need_an_author_of_the_right_form(bare: Path, tmp_path: Path) -> None:
     GitClone(str(bare), tmp_path / "one").run()
     (tmp_path / "one" / "x").write_text("x")
