@@ -77,7 +77,7 @@ def markdown() -> str:
         "## Testing\n\n`from appliance.testing import ...`; see [testing](tutorial.md#testing).\n\n::: appliance.testing\n"
     )
     parts.append("## Task library\n\nSee [the task library](tasks.md).\n")
-    parts += [f"::: {name}\n" for name in tasks_of_the_library()]
+    parts += [f"::: {name}\n    options: {{inherited_members: [__init__, run]}}\n" for name in tasks_of_the_library()]
     return "\n".join(parts)
 
 

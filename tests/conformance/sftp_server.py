@@ -26,7 +26,8 @@ class Sftp:
         self.known_hosts = scratch / "known_hosts"
         self.known_hosts.write_text(f"[127.0.0.1]:{self.port} {self._key.get_name()} {self._key.get_base64()}\n")
         self.connections: list[paramiko.Transport] = []
-        threading.Thread(target=self._accept, name="sftp", daemon=True).start()
+        self._thread = threading.Thread(target=self._accept, name="sftp", daemon=True)
+        self._thread.start()
 
     def drop(self) -> None:
         """Cut every connection, as a restart of the server would."""
@@ -35,6 +36,9 @@ class Sftp:
         self.connections.clear()
 
     def close(self) -> None:
+        """The thread ends before its socket is closed: otherwise it might accept what the next owner of the same number is sent."""
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(10)
         self._socket.close()
         self.drop()
 
