@@ -192,7 +192,8 @@ def _execute(client: paramiko.SSHClient, command: str, env: Mapping[str, str], o
     channel = transport.open_session(timeout=_PATIENCE)
     exports = "\n".join(f"export {_variable(name)}={shlex.quote(value)}" for name, value in env.items())
     script = _SCRIPT.format(exports=exports, command=shlex.quote(command)).encode()
-    channel.exec_command(_BOOT.format(size=len(script)))  # nosec B601 # the author's own command
+    boot = _BOOT.format(size=len(script))
+    channel.exec_command(boot)  # nosec B601 # the author's own command
     channel.sendall(script)
     channel.settimeout(_LOOK)
     while True:

@@ -176,12 +176,30 @@ def test_an_example_runs(name: str, tmp_path: Path, request: pytest.FixtureReque
     assert all((tmp_path / file).exists() for file in setting.files)
 
 
+def template() -> str:
+    [text] = re.findall(r'```python title="greeting.py"\n(.*?)```', TEMPLATE.read_text(), re.S)
+    return str(text)
+
+
+def test_the_template_for_contributors_is_a_task_that_works(tmp_path: Path) -> None:
+    (tmp_path / "greeting.py").write_text(template())
+    (tmp_path / "use.py").write_text(
+        "import socket, threading\nfrom appliance import Flow, Secret\nfrom greeting import GreetingTask\n"
+        "server = socket.create_server(('127.0.0.1', 0))\n"
+        "def answer():\n    connection, _ = server.accept()\n    connection.sendall(connection.recv(1000))\n"
+        "threading.Thread(target=answer, daemon=True).start()\n"
+        "with Flow('f') as flow:\n    task = GreetingTask(port=server.getsockname()[1], password=Secret('PW'))(host='127.0.0.1')\n"
+        "print(flow.run().result[task].result, task.secrets)\n"
+    )
+    done = _python(tmp_path, "use.py", APPLIANCE_SECRET_PW=PASSWORD)
+    assert done.stdout == f"{len(f'hello {PASSWORD}') + 1} ('PW',)\n", done.stderr
+
+
 @pytest.mark.slow
 def test_types_of_the_examples_hold(tmp_path: Path) -> None:
     for name, text in EXAMPLES.items():
         (tmp_path / f"{name}_example.py").write_text(text)
-    [template] = re.findall(r'```python title="greeting.py"\n(.*?)```', TEMPLATE.read_text(), re.S)
-    (tmp_path / "greeting.py").write_text(template)
+    (tmp_path / "greeting.py").write_text(template())
     (tmp_path / "mistake.py").write_text(
         "from appliance.tasks.shell import ShellTask\nShellTask(comand='x')\nShellTask(command=1)\nShellTask(max_retries='2')\n"
     )
