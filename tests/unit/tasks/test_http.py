@@ -130,7 +130,7 @@ def test_client_credentials_get_a_token_that_is_masked(web: Web, monkeypatch: py
     auth = ClientCredentials(f"{web.url}/open/token", "warehouse", Secret("HTTP_TOKEN"), scope="read")
     assert HttpRequest(f"{web.url}/echo", auth=auth).run() == 200
     assert web.seen[-1]["headers"]["authorization"] == "Bearer short-lived-token"
-    monkeypatch.setenv("APPLIANCE_SECRET_HTTP_TOKEN", "not the one")
+    monkeypatch.setenv("APPLIANCE_SECRET_HTTP_TOKEN", "another-token-0815")
     with pytest.raises(AccessDenied, match="invalid_client"):
         HttpRequest(f"{web.url}/echo", auth=auth).run()
     with pytest.raises(TypeError, match="client_secret must be a secret"):
