@@ -68,7 +68,7 @@ def test_arguments_and_settings_that_are_refused(s3: dict[str, Any], monkeypatch
         S3Download(**s3).run()
     with pytest.raises(Refused, match="can't be used"):
         S3List("box", config={"nonsense": "x"}).run()
-    monkeypatch.setenv("APPLIANCE_SECRET_CREDENTIALS", '["list"]')
+    monkeypatch.setenv("APPLIANCE_SECRET_CREDENTIALS", '["no mapping at all"]')
     with pytest.raises(Refused, match="404"):
         S3List(**s3 | {"bucket": "other"}).run()
     with pytest.raises(Refused, match="must be a JSON object"):
