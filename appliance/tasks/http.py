@@ -26,7 +26,7 @@ from appliance.tasks.library.errors import (
     first_line,
 )
 from appliance.tasks.library.interruption import interruptible
-from appliance.tasks.library.task import LibraryTask, TaskOptions
+from appliance.tasks.library.task import LibraryTask, TaskOptions, task_options
 
 if TYPE_CHECKING:
     import httpx2
@@ -99,7 +99,7 @@ class HttpTask(LibraryTask):
     def __init__(self, values: Values | None = None, **options: Unpack[HttpOptions]) -> None:
         headers, auth = options.pop("headers", None), options.pop("auth", None)
         timeout, ca_file = options.pop("request_timeout", 60.0), options.pop("ca_file", None)
-        super().__init__(values, headers, vars(auth) if auth is not None else None, **_task_options(options))
+        super().__init__(values, headers, vars(auth) if auth is not None else None, **task_options(options))
         self.headers, self.auth, self.request_timeout, self.ca_file = headers, auth, timeout, ca_file
 
 
@@ -478,8 +478,3 @@ def _mapping(value: object) -> Mapping[str, Any]:
 def _without_empty(options: dict[str, Any]) -> dict[str, Any]:
     """An empty mapping of parameters would remove the query that an address has."""
     return {key: value for key, value in options.items() if key != "params" or value}
-
-
-def _task_options(options: Any) -> TaskOptions:
-    rest: TaskOptions = options
-    return rest

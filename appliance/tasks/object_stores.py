@@ -232,6 +232,15 @@ class _Copy(_StoreTask):
         return new
 
 
+class _ObjectTask(_StoreTask):
+    """One object."""
+
+    def __init__(self, bucket: str | None = None, key: str | None = None, **options: Unpack[StoreOptions]) -> None:
+        """Takes `credentials`, `config`, `client_options`, and the options of Task, too."""
+        super().__init__(**options)
+        self.bucket, self.key = bucket, key
+
+
 class S3Download(_Download):
     """Downloads an object of S3 to `path`, and returns the path and the size; without `path`, returns its content as text, up to 10 MB."""
 
@@ -256,15 +265,10 @@ class S3Copy(_Copy):
     store = "S3Store"
 
 
-class S3Delete(_StoreTask):
+class S3Delete(_ObjectTask):
     """Deletes an object of S3. Nothing happens if there is none. The result is the key."""
 
     store = "S3Store"
-
-    def __init__(self, bucket: str | None = None, key: str | None = None, **options: Unpack[StoreOptions]) -> None:
-        """Takes `credentials`, `config`, `client_options`, and the options of Task, too."""
-        super().__init__(**options)
-        self.bucket, self.key = bucket, key
 
     @defaults_from_attrs("bucket", "key")
     def run(self, bucket: str | None = None, key: str | None = None) -> str:
@@ -298,15 +302,10 @@ class GCSCopy(_Copy):
     store = "GCSStore"
 
 
-class GCSBlobExists(_StoreTask):
+class GCSBlobExists(_ObjectTask):
     """Whether there is an object of Google Cloud Storage."""
 
     store = "GCSStore"
-
-    def __init__(self, bucket: str | None = None, key: str | None = None, **options: Unpack[StoreOptions]) -> None:
-        """Takes `credentials`, `config`, `client_options`, and the options of Task, too."""
-        super().__init__(**options)
-        self.bucket, self.key = bucket, key
 
     @defaults_from_attrs("bucket", "key")
     def run(self, bucket: str | None = None, key: str | None = None) -> bool:

@@ -27,7 +27,7 @@ from appliance.tasks.library.errors import (
     first_line,
 )
 from appliance.tasks.library.interruption import in_thread, interruptible
-from appliance.tasks.library.task import LibraryTask, TaskOptions
+from appliance.tasks.library.task import LibraryTask, TaskOptions, task_options
 
 require("sql")
 
@@ -204,7 +204,7 @@ class _UrlTask(DatabaseTask):
     def __init__(self, **options: Unpack[SqlOptions]) -> None:
         url, password = options.pop("url", None), options.pop("password", None)
         connect_args = options.pop("connect_args", None)
-        super().__init__(password, **_task_options(options))
+        super().__init__(password, **task_options(options))
         self.url, self.password, self.connect_args = url, credential("password", password), connect_args
         if url is not None:
             self.address()
@@ -434,8 +434,3 @@ def _text(binary: Any) -> Iterator[Any]:
     finally:
         file.flush()
         file.detach()
-
-
-def _task_options(options: Any) -> TaskOptions:
-    rest: TaskOptions = options
-    return rest

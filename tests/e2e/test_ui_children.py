@@ -8,9 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.e2e.appliance_process import Appliance, running
+from tests.e2e.appliance_process import Appliance
 from tests.e2e.browser import axe_violations, chromium_running, sign_in, visitor
 from tests.e2e.test_ui import BUILT, CHROMIUM
+from tests.e2e.ui_fixtures import running_with
 
 pytestmark = [
     pytest.mark.xdist_group("ui-children"),
@@ -40,12 +41,7 @@ with Flow("parent") as parent:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
-    folder = tmp_path_factory.mktemp("children")
-    with running(folder / "data") as ready:
-        flows = folder / "child_flows.py"
-        flows.write_text(FLOWS)
-        done = ready.cli("register", str(flows), "--project", "demo")
-        assert done.returncode == 0, done.stderr
+    with running_with(FLOWS, tmp_path_factory.mktemp("children")) as ready:
         yield ready
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Request, expect
 
-from tests.e2e.appliance_process import Appliance, running
+from tests.e2e.appliance_process import Appliance
 from tests.e2e.browser import axe_violations, chromium_running, sign_in, visitor
 from tests.e2e.test_ui import BUILT, CHROMIUM
+from tests.e2e.ui_fixtures import running_with
 
 pytestmark = [
     pytest.mark.xdist_group("ui-wide"),
@@ -72,12 +73,7 @@ with Flow("halfway") as halfway:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appliance]:
-    folder = tmp_path_factory.mktemp("wide")
-    with running(folder / "data") as ready:
-        flows = folder / "wide_flows.py"
-        flows.write_text(FLOWS)
-        done = ready.cli("register", str(flows), "--project", "demo")
-        assert done.returncode == 0, done.stderr
+    with running_with(FLOWS, tmp_path_factory.mktemp("wide")) as ready:
         yield ready
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from playwright.sync_api import Browser, Page, Route, sync_playwright
 
-from tests.e2e.appliance_process import PASSWORD, Appliance
+from tests.e2e.appliance_process import PASSWORD, Appliance, running
 
 FLOWS = '''
 """Flows for the browser tests."""
@@ -121,6 +121,17 @@ def register_flows(appliance: Appliance, folder: Path) -> None:
     path.write_text(FLOWS)
     done = appliance.cli("register", str(path), "--project", "browser")
     assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def running_with(flows: str, folder: Path) -> Iterator[Appliance]:
+    """An appliance with these flows in the project demo."""
+    with running(folder / "data") as ready:
+        path = folder / "browser_flows.py"
+        path.write_text(flows)
+        done = ready.cli("register", str(path), "--project", "demo")
+        assert done.returncode == 0, done.stderr
+        yield ready
 
 
 def start(appliance: Appliance, flow: str, **parameters: Any) -> str:

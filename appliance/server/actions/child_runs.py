@@ -49,7 +49,7 @@ def follow(
     Undeclared, and what creating a run raises."""
     now = now or clock.now()
     _check(request)
-    with db.read() as session:  # most requests look at a child that goes on by itself
+    with db.read() as session:  # most requests find a child that runs
         _require_live(session, flow_run_id, request.attempt)
         child = _find(session, flow_run_id, request)
         if child is not None and _step(child, request) == "follow":

@@ -48,6 +48,12 @@ class TaskOptions(TypedDict, total=False):
     never_repeat: bool | None
 
 
+def task_options(options: Any) -> TaskOptions:
+    """What is left of a subject's own options once these are taken out."""
+    rest: TaskOptions = options
+    return rest
+
+
 class LibraryTask(Task):
     """A task that is retried twice, after 2 and 10 seconds, when the other side can't be reached, unless `max_retries` says otherwise.
 
