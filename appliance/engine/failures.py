@@ -13,10 +13,12 @@ from appliance.core import masking
 from appliance.core.async_functions import discard
 from appliance.core.states import Failed, Mapped, State
 from appliance.kit import process_limits
+from appliance.kit.errors import ApplianceError
 
 _PACKAGE = str(Path(__file__).resolve().parent.parent)
 _AROUND = (_PACKAGE, str(Path(sysconfig.get_path("stdlib"), "asyncio")))
 """Folders of the code that calls user code."""
+_OURS = (_PACKAGE, sysconfig.get_path("stdlib"), "<frozen")
 _LIBRARIES = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), *site.getsitepackages()})
 _MAX_TEXT = 8_000
 _MAX_TRACEBACK = 32_000
@@ -75,6 +77,8 @@ def excerpt(text: str, most: int = _MAX_TEXT) -> str:
 def describe(error: BaseException) -> dict[str, str]:
     """The JSON data from which the server displays cause and location."""
     frames = _user_frames(error.__traceback__)
+    if isinstance(error, ApplianceError) and not _leads_through_user_code(frames):
+        return {"exception": type(error).__name__}  # its sentence says all that its reader can use
     text = "".join(traceback.format_exception(type(error), error, frames))
     data = {"exception": type(error).__name__, "traceback": excerpt(text.rstrip("\n"), _MAX_TRACEBACK)}
     location = _location(error, frames)
@@ -87,6 +91,10 @@ def _user_frames(trace: TracebackType | None) -> TracebackType | None:
     while frame is not None and frame.tb_frame.f_code.co_filename.startswith(_AROUND):
         frame = frame.tb_next
     return frame or trace
+
+
+def _leads_through_user_code(trace: TracebackType | None) -> bool:
+    return any(not frame.f_code.co_filename.startswith(_OURS) for frame, _ in traceback.walk_tb(trace))
 
 
 def _location(error: BaseException, trace: TracebackType | None) -> str | None:

@@ -16,7 +16,7 @@ def draft(path: Path) -> Iterator[BinaryIO]:
     """A file that takes the place of `path` at the end of the block, if that goes well."""
     hidden = _hidden(path)
     try:
-        with hidden.open("wb") as file:
+        with _opened(hidden, path) as file:
             yield file
         hidden.replace(path)
     finally:
@@ -32,6 +32,14 @@ def draft_folder(path: Path) -> Iterator[Path]:
         hidden.rename(path)
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
+
+
+def _opened(hidden: Path, path: Path) -> BinaryIO:
+    try:
+        return hidden.open("wb")
+    except OSError as error:
+        error.filename = str(path)  # which is what people know
+        raise
 
 
 def _hidden(path: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance import Flow
 from appliance.tasks.files import Copy, Glob, Hash, Move, Remove, Tar, Untar, Unzip, WaitUntilStable, Zip
 from appliance.tasks.library.errors import MissingArgument, Refused
 
@@ -100,6 +101,17 @@ def test_zip_and_unzip(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.zip").write_text("no archive")
     with pytest.raises(Refused, match="Unzip: File is not a zip file"):
         Unzip(tmp_path / "bad.zip", tmp_path / "other").run()
+
+
+def test_a_missing_folder_is_named_in_one_sentence(
+    tree: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Flow("packs") as flow:
+        Zip(source_path=str(tree), zip_path=str(tmp_path / "gone" / "x.zip"))()
+    failed = next(iter(flow.run(progress=False).result.values()))
+    assert failed.message == f"Refused: '{tmp_path}/gone/x.zip': No such file or directory."
+    assert "traceback" not in failed.data
+    assert "Traceback" not in caplog.text
 
 
 @needs_filters
