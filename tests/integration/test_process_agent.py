@@ -120,3 +120,24 @@ def test_a_run_waits_for_the_code_of_a_changed_file_and_continues_when_it_is_reg
     assert server.ended(run).state == "Success"
     history = [state.message for state in flow_runs.states(server.client, run)]
     assert any(message.startswith("Moved from version 1 to version 2") for message in history)
+
+
+def test_a_run_that_has_begun_with_other_code_says_which_code_lets_it_continue(
+    server: LiveServer, host: Host, tmp_path: Path
+) -> None:
+    file = tmp_path / "mending.py"
+    failing = "from appliance import Flow, task\n\n@task\ndef a():\n    raise ValueError\n\nwith Flow('mending') as flow:\n    a()\n"
+    file.write_text(failing)
+    server.register(file)
+    run = server.create("mending")
+    assert server.ended(run).state == "Failed"
+    file.write_text(failing.replace("raise ValueError", "pass"))
+    flow_runs.restart(server.client, run)
+    waiting = server.until(run, lambda view: view.wait_code == "no_code")
+    assert waiting.wait_reason == (
+        "The code of version 1, with which the run has begun, can't be obtained any more: The flow file mending.py has changed since it was "
+        "registered. Register that code again and the run continues, or cancel the run and restart it with the newest version."
+    )
+    file.write_text(failing)
+    server.register(file)
+    assert server.ended(run).state == "Failed"

@@ -76,8 +76,8 @@ def take_back(
 
 def _take_back(session: Session, run: LockedRun, newest: FlowVersion, reason: str, actor: Actor, now: datetime) -> None:
     before = session.get_one(FlowVersion, run.flow_version_id).number
-    problem = ""
-    if newest.id != run.flow_version_id and not read_task_runs.types_of(session, run.id):
+    problem, has_begun = "", bool(read_task_runs.types_of(session, run.id))
+    if newest.id != run.flow_version_id and not has_begun:
         try:
             columns = _columns(session, run, session.get_one(Flow, run.flow_id), newest)
             message = deploys.moved(before, newest.number, reason)
@@ -85,7 +85,7 @@ def _take_back(session: Session, run: LockedRun, newest: FlowVersion, reason: st
             return
         except Invalid as error:
             problem = str(error)
-    message = deploys.stays(before, newest.number, reason, problem)
+    message = deploys.stays(before, newest.number, reason, problem, has_begun=has_begun)
     _let_wait(session, run, f"The code of version {before} is gone: {reason}", message, actor, now)
 
 

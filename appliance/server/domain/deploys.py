@@ -52,11 +52,11 @@ def lacking(reason: str) -> str:
     return f"{reason} Resume the run when that has changed, or cancel it."
 
 
-def stays(before: int, after: int, reason: str, problem: str) -> str:
-    """`problem`: why it can't move; empty if it has begun already."""
-    if before == after:
+def stays(before: int, after: int, reason: str, problem: str, *, has_begun: bool) -> str:
+    """`problem`: why a run that has not begun can't move to the newest version, `after`."""
+    if before == after and not has_begun:
         return f"{reason} Register it again and the run continues, or cancel the run."
-    if not problem:
+    if has_begun:
         ways = (
             "Register that code again and the run continues, or cancel the run and restart it with the newest version."
         )
