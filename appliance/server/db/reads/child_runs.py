@@ -18,7 +18,8 @@ from appliance.server.db.tables import metadata
 
 _run, _flow, _project = (metadata.tables[name] for name in ("flow_run", "flow", "project"))
 _version, _task = metadata.tables["flow_version"], metadata.tables["task_run"]
-_MOST = MOST_RESULTS = 5_000
+MOST_RESULTS = 5_000
+_MOST_ENDED = 5_000
 _CHILD = select(
     _run.c.id,
     _run.c.name,
@@ -85,7 +86,7 @@ def ended(session: Session, parent: UUID) -> list[tuple[UUID, datetime]]:
     """The children that have ended, of those that tasks wait for, with their ends, the newest first."""
     over = (_run.c.parent_flow_run_id == parent, _run.c.parent_waits, _run.c.end_time.is_not(None))
     statement = select(_run.c.id, _run.c.end_time).where(*over).order_by(_run.c.end_time.desc())
-    return [(child, end) for child, end in readable.every(session, statement.limit(_MOST))]
+    return [(child, end) for child, end in readable.every(session, statement.limit(_MOST_ENDED))]
 
 
 def results(session: Session, child: UUID, slug: str, map_index: int) -> tuple[list[GivenResult], bool]:
@@ -141,7 +142,7 @@ def _results(session: Session, statement: Select[Any]) -> list[GivenResult]:
 def awaited(session: Session, parent: UUID) -> Sequence[UUID]:
     """The children that have not ended and that a task waits for."""
     open = (_run.c.parent_flow_run_id == parent, _run.c.parent_waits, _run.c.end_time.is_(None))
-    return readable.scalars(session, select(_run.c.id).where(*open).order_by(_run.c.id).limit(_MOST))
+    return readable.scalars(session, select(_run.c.id).where(*open).order_by(_run.c.id))
 
 
 def any_live(session: Session, parent: UUID) -> bool:
