@@ -34,11 +34,13 @@ run: install ui docs ## start the appliance at http://127.0.0.1:4200 and run the
 
 test: install ui docs ## set everything up and run the whole test suite
 	@deploy/ci/browser
+	@deploy/ci/servers
 	cd ui && npm run --silent test
 	$(BIN)/python -m tests.suite --durations=20
 
 test-full: install ui docs ## run everything in its long form, storms on several seeds included (hours)
 	@deploy/ci/browser
+	@deploy/ci/servers
 	$(BIN)/python -m tests.full_run $(ARGS)
 
 fuzz: install ## send requests that hardly anybody would send, on both databases (REQUESTS=300000 SEED=1)

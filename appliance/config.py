@@ -39,6 +39,7 @@ _OTHER_VARIABLES = (
 _SECRETS = "secret_"
 _SERVICE_LINK = re.compile(r"(.+_)?(SERVICE_(HOST|PORT)(_\w+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)")
 _PUBLIC_URL = re.compile(r"https?://(?P<host>[a-z0-9_.-]{1,253}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?(/[^\s?#@]*)?")
+_TARGET = re.compile(r"unix:/[^\s,]+|(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+):\d{1,5}")
 _ADDRESS = re.compile(r"(tcp|udp|sctp)://")
 
 _logger = logging.getLogger("appliance.config")
@@ -162,6 +163,9 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     results_door: bool = True
     results_door_object_bytes: Annotated[int, msgspec.Meta(ge=1, le=40 * 1024**2)] = 8 * 1024**2
     results_door_run_bytes: Bytes = 1024**3
+    run_artifacts: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1_000
+    artifact_bytes: Annotated[int, msgspec.Meta(ge=1, le=40 * 1024**2)] = 10 * 1024**2
+    run_artifacts_bytes: Bytes = 256 * 1024**2
     secrets_key_file: str = ""
     retention_interval: Seconds = 30.0
     retention_runs_days: Days = 90
@@ -171,6 +175,12 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
     retention_runs_bytes: Bytes = 0
     retention_logs_bytes: Bytes = 10 * 1024**3
     retention_events_bytes: Bytes = 2 * 1024**3
+    mail_server: str = ""
+    mail_from: str = ""
+    mail_user: str = ""
+    mail_password: str = ""
+    mail_security: Literal["starttls", "tls", "none"] = "starttls"
+    automation_targets: str = ""
     disk_reserve_bytes: Bytes = 64 * 1024**2
     disk_least_free_bytes: Bytes = 16 * 1024**2
     disk_budget_bytes: Bytes = 0
@@ -217,9 +227,21 @@ class Settings(RunLogSettings, frozen=True, kw_only=True, forbid_unknown_fields=
             hosts.add(match["host"].strip("[]").removesuffix("."))
         return frozenset(hosts)
 
+    @property
+    def open_targets(self) -> frozenset[str]:
+        """The addresses in `automation_targets`, to which automations may send although they are of this machine. Raises SettingsError."""
+        targets: set[str] = set()
+        for item in filter(None, (item.strip() for item in self.automation_targets.split(","))):
+            if not _TARGET.fullmatch(item):
+                raise SettingsError(
+                    f"{PREFIX}_AUTOMATION_TARGETS can't contain {item[:80]!r}; write it as 127.0.0.1:9093,localhost:8065,unix:/dev/log."
+                )
+            targets.add(item.lower() if not item.startswith("unix:") else item)
+        return frozenset(targets)
+
     def without_secrets(self) -> Settings:
         """For processes that don't use the database."""
-        return msgspec.structs.replace(self, admin_password="", admin_token="", database_url="")
+        return msgspec.structs.replace(self, admin_password="", admin_token="", database_url="", mail_password="")
 
     @property
     def data_path(self) -> Path:
@@ -315,7 +337,7 @@ def _convert(values: Mapping[str, Any], kind: type[_S], origins: Mapping[str, st
     settings.logger_levels  # noqa: B018 - these raise SettingsError
     if isinstance(settings, Settings):
         settings.proxies, settings.public_hosts, settings.metrics_networks, settings.open_env_names  # noqa: B018
-        settings.open_pythons  # noqa: B018
+        settings.open_pythons, settings.open_targets  # noqa: B018
         if settings.agent_index_url and not settings.agent_index_url.startswith(("https://", "http://")):
             raise SettingsError(
                 f"{PREFIX}_AGENT_INDEX_URL must be the address of a package index, as in https://packages.example.org/simple."

@@ -76,6 +76,9 @@ def markdown() -> str:
     parts.append(
         "## Testing\n\n`from appliance.testing import ...`; see [testing](tutorial.md#testing).\n\n::: appliance.testing\n"
     )
+    parts.append(
+        "## Messages\n\n`from appliance import notify`; see [messages](writing-flows.md#messages-from-a-run).\n\n::: appliance.notify\n"
+    )
     parts.append("## Task library\n\nSee [the task library](tasks.md).\n")
     parts += [f"::: {name}\n    options: {{inherited_members: [__init__, run]}}\n" for name in tasks_of_the_library()]
     return "\n".join(parts)

@@ -51,12 +51,10 @@ def parts(seconds: float, seeds: int) -> list[Part]:
         Part("tests of the UI", ("npm", "--prefix", "ui", "run", "test"), VITEST_COUNTS),
         _tests(),
         *(_storm(seed, seconds, postgres) for postgres in (False, True) for seed in range(1, seeds + 1)),
-        *(
-            _module(f"patience with healthy runs, {database}", "tests.chaos.healthy", "verdict: .*", *options)
-            for database, options in (("SQLite", ()), ("Postgres", ("--postgres",)))
-        ),
-        _module("an outage of ten minutes", "tests.chaos.outage", "verdict: .*"),
-        _module("ten thousand claims", "tests.chaos.claims", "verdict: .*"),
+        *_on_both("patience with healthy runs", "tests.chaos.healthy"),
+        *_on_both("an outage of ten minutes", "tests.chaos.outage"),
+        _module("ten thousand claims of processes", "tests.chaos.claims", "verdict: .*"),
+        *_on_both("ten thousand claims", "tests.chaos.many_claims"),
         _module("kills at single writes", "tests.chaos.writes", r"killed at .*|not run: .*", "--points", "200"),
     ]
 
@@ -82,6 +80,11 @@ def _tests() -> Part:
 def _storm(seed: int, seconds: float, postgres: bool) -> Part:
     options = ["--seed", str(seed), "--seconds", f"{seconds:g}", *(["--postgres"] if postgres else [])]
     return _module(f"storm {seed}, {'Postgres' if postgres else 'SQLite'}", "tests.chaos.run", STORM_COUNTS, *options)
+
+
+def _on_both(name: str, module: str) -> list[Part]:
+    databases = {"SQLite": (), "Postgres": ("--postgres",)}
+    return [_module(f"{name}, {database}", module, "verdict: .*", *options) for database, options in databases.items()]
 
 
 def _module(name: str, module: str, counts: str, *options: str) -> Part:

@@ -22,6 +22,15 @@ def are_permitted() -> bool:
         return False
 
 
+def are_shaped() -> bool:
+    """Whether this kernel can also make them narrow."""
+    try:
+        with own_network(), far_host(1) as (inside, _here), narrow(1, inside, bytes_per_second=10_000):
+            return True
+    except (OSError, subprocess.SubprocessError):
+        return False
+
+
 @contextmanager
 def own_network() -> Iterator[None]:
     """Until the end of the block, this thread and what it starts have a network with a loopback and nothing else. Raises OSError."""
@@ -63,6 +72,18 @@ def far_host(number: int) -> Iterator[tuple[list[str], str]]:
 
 
 @contextmanager
+def another_address(number: int, inside: list[str]) -> Iterator[str]:
+    """A second address under which a far host reaches this side. Raises OSError or SubprocessError."""
+    address = f"10.79.{number}.1"
+    _ip("addr", "add", f"{address}/32", "dev", "lo")
+    try:
+        _ip("route", "add", f"{address}/32", "via", f"10.77.{number}.1", prefix=inside)
+        yield address
+    finally:
+        _ip("addr", "delete", f"{address}/32", "dev", "lo")
+
+
+@contextmanager
 def cut(number: int) -> Iterator[None]:
     """Until the end of the block, the cable to a far host is out."""
     _ip("link", "set", f"near{number}", "down")
@@ -73,15 +94,28 @@ def cut(number: int) -> Iterator[None]:
 
 
 @contextmanager
-def loss(number: int, *, share: float) -> Iterator[None]:
-    """Until the end of the block, this share of the packets to a far host is lost, and none of those from there. Raises OSError or SubprocessError."""
+def loss(number: int, *, share: float, both_ways: bool = False) -> Iterator[None]:
+    """Until the end of the block, this share of the packets to a far host is lost, and none of those from there, if not `both_ways`. Raises OSError or
+    SubprocessError."""
     some = [] if share == 1 else ["-m", "statistic", "--mode", "random", "--probability", str(share)]
-    rule = ["OUTPUT", "-o", f"near{number}", *some, "-j", "DROP"]
-    subprocess.run(["iptables", "-A", *rule], check=True, capture_output=True)
-    try:
+    rules = [["OUTPUT", "-o", f"near{number}"], *([["INPUT", "-i", f"near{number}"]] if both_ways else [])]
+    with ExitStack() as stack:
+        for rule in rules:
+            _run("iptables", "-A", *rule, *some, "-j", "DROP")
+            stack.callback(_run, "iptables", "-D", *rule, *some, "-j", "DROP")
         yield
-    finally:
-        subprocess.run(["iptables", "-D", *rule], check=True, capture_output=True)
+
+
+@contextmanager
+def narrow(number: int, inside: list[str], *, bytes_per_second: int) -> Iterator[None]:
+    """Until the end of the block, no more than this crosses the cable to a far host in either direction. Raises OSError or SubprocessError."""
+    limit = ["root", "tbf", "rate", f"{bytes_per_second * 8}bit", "burst", "3000", "latency", "1s"]
+    ends: tuple[tuple[list[str], str], ...] = (([], f"near{number}"), (inside, f"far{number}"))
+    with ExitStack() as stack:
+        for prefix, device in ends:
+            _run("tc", "qdisc", "add", "dev", device, *limit, prefix=prefix)
+            stack.callback(_run, "tc", "qdisc", "delete", "dev", device, "root", prefix=prefix)
+        yield
 
 
 @contextmanager
@@ -96,6 +130,18 @@ def bridge(name: str, address: str) -> Iterator[None]:
         _ip("link", "delete", name)
 
 
+def with_name_server(address: str, folder: Path) -> list[str]:
+    """What to put before a command that is to ask this name server and no other. The address goes into a file in the folder."""
+    (folder / "resolv.conf").write_text(f"nameserver {address}\n")
+    mount = 'mount --bind "$0" /etc/resolv.conf && exec "$@"'
+    return ["unshare", "--mount", "sh", "-c", mount, str(folder / "resolv.conf")]
+
+
 def _ip(*arguments: str, prefix: list[str] | None = None) -> None:
-    program = next((path for path in ("/usr/sbin/ip", "/sbin/ip", "/usr/bin/ip") if Path(path).exists()), "ip")
+    _run("ip", *arguments, prefix=prefix)
+
+
+def _run(name: str, *arguments: str, prefix: list[str] | None = None) -> None:
+    paths = (Path(folder, name) for folder in ("/usr/sbin", "/sbin", "/usr/bin"))
+    program = next((str(path) for path in paths if path.exists()), name)
     subprocess.run([*(prefix or []), program, *arguments], check=True, capture_output=True)

@@ -17,7 +17,7 @@ function chunkOf(id: string): string | undefined {
     return "parts";
   if (/src\/features\/(bulk|known-failures|live|runs|session|shell|system)\/.+\.css$/.test(id)) return "parts";
   if (
-    /src\/features\/(bulk\/bulk-dialog|known-failures\/(unmark-button|use-known-change)|palette\/recent|runs\/(marked-state-field|runs-table|run-cells|stop-dialog|use-run-list|use-stop-action|wait-sentence))\.tsx?$/.test(
+    /src\/features\/(bulk\/bulk-dialog|known-failures\/(unmark-button|use-known-change)|palette\/recent|runs\/(marked-state-field|query-box|runs-table|run-cells|stop-dialog|use-run-list|use-stop-action|wait-sentence))\.tsx?$/.test(
       id,
     )
   )

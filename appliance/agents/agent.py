@@ -77,6 +77,7 @@ class Agent(ABC):
         self.problems: Sequence[str] = ()  # what it has found wrong, one sentence each
         self._published: Enrol | None = None  # what the server has heard
         self._revision = 0  # the number that it gave that
+        self._outage: set[type[ClientError]] = set()  # what the log says of the present one
         self._left_behind = False  # the agent stopped without waiting for the loop's thread
         self.changed = threading.Event()  # a slot became free
         self.vitals, self.quarantine, self.skew = Vitals(name, capacity), Quarantine(), ClockSkew()
@@ -182,7 +183,6 @@ class Agent(ABC):
     def _run(self, stop: threading.Event) -> int:
         agent_id = self._enrol(stop)
         pauses = delays(0.1, LONGEST_PAUSE)
-        is_waiting = False
         while agent_id is not None and not stop.is_set():
             self.vitals.beat()
             try:
@@ -200,18 +200,23 @@ class Agent(ABC):
             except (Unauthenticated, Forbidden):
                 raise
             except ClientError as error:
-                if not is_waiting:
-                    _logger.warning("Waiting for the server: %s", error)
-                is_waiting = True
-                self.vitals.away = str(error)
-                stop.wait(max(next(pauses), retry_after(error)))
+                self._wait_for_server(error, next(pauses), stop)
                 continue
-            if is_waiting:
+            if self._outage:
                 _logger.info("The server is back.")
-            is_waiting, pauses = False, delays(0.1, LONGEST_PAUSE)
+                self._outage.clear()
+            pauses = delays(0.1, LONGEST_PAUSE)
         if agent_id is not None and not self._left_behind:
             self._sign_off(agent_id)
         return 0
+
+    def _wait_for_server(self, error: ClientError, pause: float, stop: threading.Event) -> None:
+        """The log says it once for each kind of error: a server that was down may come back as one that is not trusted."""
+        if type(error) not in self._outage and not isinstance(error, SetupRequired):
+            _logger.warning("Waiting for the server: %s", error)
+            self._outage.add(type(error))
+        self.vitals.away = str(error)
+        stop.wait(max(pause, retry_after(error)))
 
     def _has_news(self) -> bool:
         """Whether the administrator has added or removed roots, or it has found a problem or something that it provides, since it last enrolled."""
@@ -253,7 +258,6 @@ class Agent(ABC):
             self._provided_now(),
         )
         self._published = request
-        is_waiting = False
         for pause in delays(0.1, LONGEST_PAUSE):
             self.vitals.beat()
             if stop.is_set():
@@ -263,12 +267,9 @@ class Agent(ABC):
             except (Unauthenticated, Forbidden, NotFound):  # NotFound: the token is another agent's
                 raise
             except ClientError as error:
-                if not is_waiting and not isinstance(error, SetupRequired):
-                    _logger.warning("Waiting for the server: %s", error)
-                    is_waiting = True
-                self.vitals.away = str(error)
-                stop.wait(max(pause, retry_after(error)))
+                self._wait_for_server(error, pause, stop)
                 continue
+            self._outage.clear()
             self._revision = answer.revision
             self.on_enrol(answer)
             _logger.info("Agent %s takes runs from %s.", self._name, self._transport.url)

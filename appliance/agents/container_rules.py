@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from appliance.protocol.containers import memory_in
 from appliance.protocol.run_config import DockerDocument
@@ -14,18 +15,10 @@ LOCAL_ADDRESS = "host"
 """The network of the agent's machine itself, which no pattern opens."""
 _BUILT = re.compile(r":[0-9a-f]{12}\Z")
 """The tag of an image that was built from flows."""
-_ROOT = (
-    "/",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/proc",
-    "/root",
-    "/run/docker.sock",
-    "/sys",
-    "/var/run/docker.sock",
-    "/var/lib/docker",
-)
+_ID = re.compile(r"(sha256:)?[0-9a-f]{1,64}")
+"""What an engine may take for the id of any image that it has."""
+_ROOT = ("/boot", "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/var/lib/docker", "/var/run")
+_ROOT_IF_WRITTEN = ("/bin", "/lib", "/lib64", "/opt", "/sbin", "/usr", "/var")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +47,7 @@ class ContainerRules:
         for volume in config.volumes:
             if not any(_is_open_volume(volume, pattern) for pattern in self.volumes):
                 yield closed("volume", volume, self.volumes)
+            yield self._link(volume)
         for network in config.networks:
             if network != self.network and not any(_is_open_network(network, pattern) for pattern in self.networks):
                 yield closed("network", network, [*([self.network] if self.network else []), *self.networks])
@@ -68,6 +62,20 @@ class ContainerRules:
         if config.pull in ("missing", "always") and self.pull == "never":
             yield f"This agent pulls no images, so pull={config.pull!r} is not possible; leave pull out, or restart it with --pull missing."
 
+    def _link(self, volume: str) -> str:
+        """Why a folder of the machine may be a link that a run has made, in a sentence; empty if none can."""
+        source = volume.partition(":")[0]
+        if not source.startswith("/"):
+            return ""
+        writable = [pattern for pattern in self.volumes if not pattern.endswith(":ro")]
+        for folder in map(str, PurePosixPath(source).parents):
+            if any(_is_open_volume(f"{folder}:/", pattern) for pattern in writable):
+                return (
+                    f"Runs may write to {folder}, and so could have made {source} a link to any folder of this machine: "
+                    f"mount {folder} instead."
+                )
+        return ""
+
     def pull_of(self, config: DockerDocument) -> str:
         """When the image is pulled: one of PULLS."""
         return config.pull or self.pull
@@ -75,8 +83,10 @@ class ContainerRules:
 
 def is_open_image(image: str, own: str, patterns: Iterable[str]) -> bool:
     """Whether an image is the agent's own, or one that a pattern opens."""
+    if image == own or image in (patterns := list(patterns)):
+        return True
     names = [image] if _has_tag(image) else [image, f"{image}:latest"]
-    return image == own or any(_matches(pattern, name) for pattern in patterns for name in names)
+    return not _ID.fullmatch(image) and any(_matches(pattern, name) for pattern in patterns for name in names)
 
 
 def _is_open_volume(volume: str, pattern: str) -> bool:
@@ -115,8 +125,10 @@ def closed(what: str, name: str, allowed: Sequence[str]) -> str:
 
 def _gives_root(source: str) -> bool:
     """Whether who can use this folder or socket of the machine is as good as root on it."""
-    place = source.removesuffix(":ro").rstrip("/") or "/"
-    return place in _ROOT or any(place.startswith(f"{folder}/") for folder in _ROOT if folder != "/")
+    path, folders = PurePosixPath(source.removesuffix(":ro")), [PurePosixPath(folder) for folder in _ROOT]
+    if not source.endswith(":ro"):
+        folders += [PurePosixPath(folder) for folder in _ROOT_IF_WRITTEN]
+    return path.is_absolute() and any(path.is_relative_to(each) or each.is_relative_to(path) for each in folders)
 
 
 def _opened(what: str, name: str) -> str:

@@ -6,6 +6,7 @@ import logging
 import queue
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,8 +84,12 @@ class ContainerWatch(Watch[LiveContainer]):
     def close(self) -> None:
         self._closing.set()
         self._news.put("")
+        self._cut_events()
+
+    def _cut_events(self) -> None:
         if self._events is not None:
-            self._events.close()
+            with suppress(Exception):  # it has ended already; or it can't be cut, as over SSH
+                self._events.close()
 
     def _listen(self) -> None:
         pauses = delays(0.1, 5.0)
@@ -106,10 +111,8 @@ class ContainerWatch(Watch[LiveContainer]):
                 news = self._news.get(timeout=PATROL)
             except queue.Empty:
                 news = None
-            for container in self.live():
-                if news in (None, container.id) and not self._closing.is_set():
-                    self._settle(container)
-            if news is None:
+            due = [each for each in self.live() if news in (None, each.id)]
+            if all(self._settle(each) for each in due) and news is None:
                 self._try()
 
     def _sample(self) -> None:
@@ -130,6 +133,7 @@ class ContainerWatch(Watch[LiveContainer]):
             self._engine.check()
             if self.problem:
                 _logger.info("The Docker engine is back.")
+                self._cut_events()  # nothing may ever come by the old connection, if the network went without a word
             self.problem = ""
         except (EngineAway, EngineRefused) as error:
             self._is_away(error)
@@ -140,18 +144,20 @@ class ContainerWatch(Watch[LiveContainer]):
             _logger.warning("%s Runs that are active continue, and none is started.", text)
         self.problem = text
 
-    def _settle(self, container: LiveContainer) -> None:
-        if not container.start_requested.is_set():
-            return
+    def _settle(self, container: LiveContainer) -> bool:
+        """Whether the engine answers. One that is silent takes a minute to ask, so the others are asked on the next patrol."""
+        if self._closing.is_set() or not container.start_requested.is_set():
+            return True
         try:
             facts = self._engine.look(container.id)
             status = "gone" if facts is None else facts["State"]["Status"]
             if status in _NOT_ENDED or (status == "created" and not container.doubt):
-                return
+                return True
             self._on_end(container, facts)
         except (EngineAway, EngineRefused) as error:
             self._is_away(error)
-            return
+            return isinstance(error, EngineRefused)
         except Exception:  # logged only: the thread must survive, or no later end would be noticed
             _logger.exception("Could not record the end of run %s.", container.record.flow_run_id)
         self.discard(container)
+        return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import signal
 import tarfile
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from typing import Any
 import msgspec
 
 from appliance.agents.container_rules import LOCAL_ADDRESS, ContainerRules
-from appliance.agents.run_files import CODE_FILE
+from appliance.agents.run_files import CODE_FILE, NEWER
 from appliance.kit.distribution import DISTRIBUTION
 from appliance.kit.version import VERSION
 from appliance.protocol.agents import Work
@@ -27,6 +28,8 @@ HOST_NAME = "host.docker.internal"
 """The machine of the engine, as its containers call it."""
 _ENVIRONMENT = "environment.json"
 _SITE, _AGENT, _RUN, _ATTEMPT = (f"appliance.{name}" for name in ("site", "agent", "run", "attempt"))
+_FOREIGN = re.compile(r"exec \S+: exec format error|\[FATAL tini \(\d+\)\] exec \S+ failed: Exec format error")
+"""All that a container prints whose program the kernel can't run: without an init process, and with Docker's."""
 _OUTPUT_LIMITS = {"max-size": "5m", "max-file": "1"}
 _NEVER_STARTED = "0001-01-01T00:00:00Z"
 
@@ -161,16 +164,38 @@ def end_of(facts: Mapping[str, Any] | None, output: str) -> tuple[int | None, st
             None,
             f"Image {image} lacks the appliance's SDK; install {DISTRIBUTION} {VERSION} in it, for the Python that starts first.",
         )
+    if is_newer(code, output):
+        return code, None, newer(image)
     if code in (126, 127):
         return (
             code,
             None,
             f"Image {image} has no Python that can be started as {facts['Path']!r}; install one, or name it with command.",
         )
+    if is_foreign(output):
+        return code, None, foreign(image)
     name = signal_of(code)
     if name is not None:
         return None, name, f"The run's container was killed by {name}."
     return code, None, f"The run's container ended with exit code {code}."
+
+
+def is_foreign(output: str) -> bool:
+    """Whether the image is for another processor. A flow whose own program is may print more than this line."""
+    return _FOREIGN.fullmatch(output.strip()) is not None
+
+
+def foreign(image: str) -> str:
+    return f"Image {image} is for another processor architecture than its host's; build it for this one."
+
+
+def is_newer(code: int, output: str) -> bool:
+    """Whether the server took nothing from the SDK in an image, which is of a later release. A flow may end with any code."""
+    return code == NEWER and "This client is of release" in output
+
+
+def newer(image: str) -> str:
+    return f"Image {image} has a later release of the appliance's SDK than the server; install {DISTRIBUTION} {VERSION} in it, or upgrade the server first."
 
 
 def signal_of(code: int) -> str | None:

@@ -22,8 +22,11 @@ from appliance.agents.code_cache import CodeCache
 from appliance.agents.exit_reports import ExitReports
 from appliance.agents.live_attempts import L, Watch
 from appliance.agents.preparation import PATIENCE, Preparations, Prepared, RunAccess
+from appliance.agents.removals import Removals, Unstarted
 from appliance.agents.run_files import cancellation
 from appliance.agents.run_keys import RunKeys
+from appliance.client import agents
+from appliance.client.errors import ClientError
 from appliance.client.transport import Transport
 from appliance.core import secrets
 from appliance.kit import clock, crash, environment_names
@@ -33,7 +36,7 @@ from appliance.kit.places import PlaceAway, PlaceRefused
 from appliance.packaging.loading import usable
 from appliance.protocol import run_config as run_configs
 from appliance.protocol import storage as storages
-from appliance.protocol.agents import Enrolled, Held, Provided, Work
+from appliance.protocol.agents import AgentReport, Enrolled, Held, Provided, Work
 from appliance.protocol.image_code import DockerCode
 from appliance.protocol.run_config import DockerDocument, KubernetesDocument, RunConfigDocument
 
@@ -114,6 +117,8 @@ class DetachedAgent(Agent, Generic[L, C]):
         self.vitals.exits_waiting = self._exits.waiting
         self._code = CodeCache(state_dir / "code")
         self._preparations = Preparations(self, transport, self.changed.set)
+        self._removals = Removals(self._delete)
+        self._unsure: list[L] = []  # adopted, and perhaps never started
 
     # --- what subclasses define
 
@@ -146,8 +151,8 @@ class DetachedAgent(Agent, Generic[L, C]):
         """The id, run and attempt of all that this agent has there. Raises PlaceAway, PlaceRefused, or ValueError."""
 
     @abstractmethod
-    def _remove(self, id: str) -> None:
-        """Remove it. What can't be removed now is removed after the agent's next start."""
+    def _delete(self, id: str) -> None:
+        """Remove it, if it is there. Raises PlaceAway or PlaceRefused."""
 
     # --- called by the loop
 
@@ -157,6 +162,7 @@ class DetachedAgent(Agent, Generic[L, C]):
         secrets.hide_all(os.environ)
         if self._run_keys.problem:
             _logger.warning("%s", self._run_keys.problem)
+        self._removals.start()
         known = set()
         for directory, record, exited in self._attempts.load():
             known.add(record.identity)
@@ -165,6 +171,8 @@ class DetachedAgent(Agent, Generic[L, C]):
             else:
                 self._adopt(directory, record)
         self._adopt_unknown(known)
+        if self._unsure:
+            self._soon(self._drop_unstarted)
         self._watch.start()
 
     def on_enrol(self, answer: Enrolled) -> None:
@@ -177,6 +185,7 @@ class DetachedAgent(Agent, Generic[L, C]):
         self._closing.set()
         self._watch.close()
         self._exits.close()
+        self._removals.close()
 
     def can_start(self) -> bool:
         problems = [text for text in (self._run_keys.problem, self._watch.problem) if text]
@@ -292,8 +301,7 @@ class DetachedAgent(Agent, Generic[L, C]):
             return self._patiently(create, access, again)
         except (PlaceAway, PlaceRefused, Lacking) as error:
             if not isinstance(error, PlaceRefused) or error.passes:
-                name = f"appliance-removal-{access.flow_run_id}"
-                threading.Thread(target=self._remove_soon, args=(access,), name=name, daemon=True).start()
+                self._soon(lambda: self._remove_unstarted(access))
             raise
 
     def _patiently(self, ask: Callable[[], A], access: RunAccess, there: Callable[[], A] | None = None) -> A:
@@ -322,16 +330,27 @@ class DetachedAgent(Agent, Generic[L, C]):
         for id, run, attempt in self._found():
             if (run, attempt) == (access.flow_run_id, access.attempt) and self._never_started(id):
                 _logger.info("The %s %s of run %s was created without an answer; it is removed.", self.noun, id, run)
-                self._remove(id)
+                self._delete(id)
 
-    def _remove_soon(self, access: RunAccess) -> None:
-        """The same, as soon as the place answers."""
-        pauses = delays(0.5, 15.0)
-        while not self._closing.is_set():
-            try:
-                return self._remove_unstarted(access)
-            except (PlaceAway, PlaceRefused):
-                self._closing.wait(next(pauses))
+    def _remove(self, id: str) -> None:
+        """Remove it now, or else as soon as the place answers."""
+        try:
+            self._delete(id)
+        except (PlaceAway, PlaceRefused):
+            self._removals.add(id)
+
+    def _soon(self, act: Callable[[], None]) -> None:
+        """Do it in a thread of its own, as soon as the place answers."""
+
+        def work() -> None:
+            pauses = delays(0.5, 15.0)
+            while not self._closing.is_set():
+                try:
+                    return act()
+                except (PlaceAway, PlaceRefused):
+                    self._closing.wait(next(pauses))
+
+        threading.Thread(target=work, name="appliance-soon", daemon=True).start()
 
     def _released(self, live: L) -> bool:
         """Start what was prepared, again and again while the place is away or unwell, unless it is to be stopped. What the place has started is
@@ -383,34 +402,66 @@ class DetachedAgent(Agent, Generic[L, C]):
         self._watch.look_at(live)
 
     def _adopt(self, directory: Path, record: AttemptRecord) -> None:
-        """Watch an attempt of an earlier agent. One that was never started is dropped: the server gives the run to an agent again."""
+        """Watch an attempt of an earlier agent, unless it was never started. While the place does not answer, that is not known of any."""
+        if not record.identity:  # its start had failed, and the report of that is lost
+            shutil.rmtree(directory, ignore_errors=True)
+            return
         live = self._of(record, directory)
         live.start_requested.set()
-        try:
-            if record.identity and self._never_started(record.identity):
-                self._remove(record.identity)
-                shutil.rmtree(directory, ignore_errors=True)
-                return
-        except (PlaceAway, PlaceRefused) as error:
-            _logger.warning("%s", error)
         self._watch.add(live)
+        self._unsure.append(live)
+        if len(self._unsure) == 1:
+            try:
+                self._drop_unstarted()
+            except (PlaceAway, PlaceRefused) as error:
+                _logger.warning("%s", error)
+
+    def _drop_unstarted(self) -> None:
+        """Drop those that were never started: the server gives their runs to an agent again. Raises PlaceAway or PlaceRefused."""
+        while self._unsure:
+            live = self._unsure[0]
+            if self._never_started(live.id):
+                self._watch.discard(live)
+                self._remove(live.id)
+                shutil.rmtree(live.directory, ignore_errors=True)
+            self._unsure.pop(0)
 
     def _adopt_unknown(self, known: set[str]) -> None:
-        """Those whose records are gone, or had not been written."""
+        """Those whose records are gone, or had not been written. What was never started, and is of no attempt that this folder has, another agent of
+        the name may be about to start."""
+        others: dict[str, Held] = {}
         try:
             for id, run, attempt in self._found():
-                if id not in known:
-                    record = AttemptRecord(flow_run_id=run, attempt=attempt, pid=0, identity=id)
-                    directory = self._attempts.directory(run, attempt)
-                    directory.mkdir(mode=0o700, exist_ok=True)
-                    self._adopt(directory, record)
+                directory = self._attempts.directory(run, attempt)
+                if id in known:
+                    continue
+                if not directory.exists() and self._never_started(id):
+                    others[id] = Held(flow_run_id=run, attempt=attempt)
+                    continue
+                directory.mkdir(mode=0o700, exist_ok=True)
+                self._adopt(directory, AttemptRecord(flow_run_id=run, attempt=attempt, pid=0, identity=id))
         except (PlaceAway, PlaceRefused, ValueError, OSError) as error:
             _logger.warning("The %ss of an earlier agent could not be looked for: %s", self.noun, error)
+        if others:
+            unstarted = Unstarted(others, self._never_started, self._delete, self._given_up, 2 * self._start_timeout)
+            self._soon(lambda: unstarted.remove(self._closing))
+
+    def _given_up(self, attempts: list[Held]) -> list[Held]:
+        """Those of these attempts that are not this agent's any more, as far as the server can be asked."""
+        try:
+            agent_id = self._exits.agent_id
+            return (
+                []
+                if agent_id is None
+                else agents.report(self._transport, agent_id, AgentReport(started=attempts)).stale
+            )
+        except ClientError:
+            return []
 
     def _clean_up(self, record: AttemptRecord) -> None:
         """The server knows how the attempt ended."""
         if record.identity:
-            self._remove(record.identity)
+            self._removals.add(record.identity)
 
     def _lock_folder(self) -> None:
         """Two agents of one folder would adopt each other's attempts."""

@@ -165,8 +165,5 @@ class DockerAgent(DetachedAgent[LiveContainer, DockerDocument]):
         crash.point("agent.ended")
         self._exits.add(directory, record, exited)
 
-    def _remove(self, id: str) -> None:
-        try:
-            self._engine.remove(id)
-        except (EngineAway, EngineRefused) as error:
-            _logger.warning("Container %s is still there: %s", id[:12], error)
+    def _delete(self, id: str) -> None:
+        self._engine.remove(id)

@@ -26,14 +26,16 @@ import msgspec
 from appliance import config
 from appliance.agents import own_code, usage
 from appliance.agents.code_usage import in_use
-from appliance.agents.run_files import CODE_FILE, EXIT_FILE, HANDED, STOP_FILE, cancellation
+from appliance.agents.patience import PatientLine
+from appliance.agents.run_artifacts import RunArtifacts
+from appliance.agents.run_files import CODE_FILE, EXIT_FILE, HANDED, NEWER, STOP_FILE, cancellation
 from appliance.agents.run_keys import HandedKey
 from appliance.agents.run_results import RunDoor
 from appliance.agents.run_secrets import asker
 from appliance.client import run_protocol as runs
-from appliance.client.errors import ClientError, Forbidden, NotFound, StaleAttempt, Unauthenticated
+from appliance.client.errors import ClientError, Forbidden, NotFound, Refused, StaleAttempt, Unauthenticated
 from appliance.client.transport import Transport
-from appliance.core import child_flows, flow_file, secrets, served_secrets
+from appliance.core import artifacts, child_flows, flow_file, secrets, served_secrets
 from appliance.core.logs import get_logger
 from appliance.core.states import Cancelled, Failed, Paused, State
 from appliance.engine import failures
@@ -185,6 +187,9 @@ def _begin(assignment: Assignment, transport: Transport, stopping: Stopping) -> 
         except _GONE:
             return None, REPLACED
         except ClientError as error:
+            if assignment.in_container and isinstance(error, Refused) and error.code == "newer_client":
+                _logger.error("%s", error)  # elsewhere, a server that is being upgraded is waited for
+                return None, NEWER
             if clock.monotonic() > deadline:
                 _logger.error("%s", error)
                 return None, AWAY
@@ -236,6 +241,9 @@ def _run(assignment: Assignment, transport: Transport, begun: Begun, stopping: S
             assignment.results_key,
         )
         doors.connect(door)
+        line = PatientLine(assignment.url, assignment.token, stopping)
+        made = RunArtifacts(line, assignment.flow_run_id, assignment.attempt)
+        artifacts.connect(made.take if begun.makes_artifacts else None)
         ask = asker(transport, assignment.flow_run_id, assignment.attempt, stopping)
         final = _run_flow(assignment, begun, reporter, log, slots, children, stopping, ask)
 

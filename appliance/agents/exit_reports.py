@@ -139,11 +139,12 @@ class ExitReports:
 
 
 def _last_lines(exited: Exited, at: datetime) -> list[InfrastructureLog]:
-    """What a run has written last, as one entry of its log, unless it has reported its end itself. The entry is always the same, so that the server
-    keeps it once."""
-    if exited.code == 0 or not exited.tail:
+    """How a run has ended and what it has written last, as one entry of its log, unless it has reported its end itself. Its state may not say it: a run
+    whose agent could not look for long has been given up. The entry is always the same, so that the server keeps it once."""
+    if exited.code == 0 or not (exited.tail or exited.code or exited.signal):
         return []
-    message = "\n".join(["The last lines of its output:", *exited.tail])
+    output = ["The last lines of its output:", *exited.tail] if exited.tail else []
+    message = "\n".join(filter(None, [exited.reason, *output]))
     return [
         InfrastructureLog(flow_run_id=exited.flow_run_id, attempt=exited.attempt, at=at, level="ERROR", message=message)
     ]

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 RUN = "run"
 """The container in which a run works. In a template that has none of this name, it is the first."""
 
+_OBJECTS = ("containers", "initContainers", "ephemeralContainers", "volumes", "imagePullSecrets")
+
 
 def prepared(template: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy of a template with all the parts into which something is put. Raises ValueError for what can't be the manifest of a job."""
-    job: dict[str, Any] = copy.deepcopy(dict(template))
+    """A copy of a template with all the parts into which something is put. A null says nothing.
+    Raises ValueError for what can't be the manifest of a job."""
+    job: dict[str, Any] = _without_nulls(template)
     pod = _inner(job, "spec", "template", "spec")
     for part in (("metadata",), ("spec", "template", "metadata")):
-        _inner(job, *part)
-    for kind in ("containers", "initContainers", "volumes", "imagePullSecrets"):
-        items = pod.get(kind, [])
-        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise ValueError(f"The template of the job is not valid: {kind} is not a list of objects.")
+        for inner in ("labels", "annotations"):
+            _inner(job, *part, inner)
+    _inner(pod, "securityContext")
+    _check_lists(pod, _OBJECTS, dict)
     containers = pod.setdefault("containers", [])
     if all(each.get("name") != RUN for each in containers):
         if containers:
@@ -27,8 +28,10 @@ def prepared(template: Mapping[str, Any]) -> dict[str, Any]:
         else:
             containers.append({"name": RUN})
     for each in [*containers, *pod.get("initContainers", [])]:
-        _inner(each, "resources", "requests")
-        _inner(each, "resources", "limits")
+        for path in (("resources", "requests"), ("resources", "limits"), ("securityContext",)):
+            _inner(each, *path)
+        _check_lists(each, ("env", "volumeMounts"), dict)
+        _check_lists(each, ("command",), str)
     return job
 
 
@@ -46,17 +49,34 @@ def merged(below: Any, above: Any) -> Any:
     return above
 
 
+def objects(value: Any) -> list[dict[str, Any]]:
+    """The objects in a list; none in anything else."""
+    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+
+
 def container_of(pod: Mapping[str, Any]) -> dict[str, Any]:
     """The run's container in the specification of a pod that was prepared."""
     container: dict[str, Any] = next(each for each in pod["containers"] if each.get("name") == RUN)
     return container
 
 
+def _without_nulls(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(inner) for name, inner in value.items() if inner is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
+
+
+def _check_lists(owner: Mapping[str, Any], names: Iterable[str], kind: type) -> None:
+    for name in names:
+        items = owner.get(name)
+        if items is not None and (not isinstance(items, list) or not all(isinstance(item, kind) for item in items)):
+            things = "objects" if kind is dict else "texts"
+            raise ValueError(f"The template of the job is not valid: {name} is not a list of {things}.")
+
+
 def _inner(owner: dict[str, Any], *names: str) -> dict[str, Any]:
     for name in names:
-        if owner.get(name) is None:
-            owner[name] = {}
-        owner = owner[name]
+        owner = owner.setdefault(name, {})
         if not isinstance(owner, dict):
             raise ValueError(f"The template of the job is not valid: {name} is not an object.")
     return owner

@@ -142,12 +142,9 @@ class KubernetesAgent(DetachedAgent[LiveJob, KubernetesDocument]):
             for job in existing:
                 yield jobs.id_of(job), *jobs.attempt_in(job)
 
-    def _remove(self, id: str) -> None:
-        try:
-            namespace, _, name = id.partition("/")
-            self._cluster.delete(JOBS, namespace, name, "Background")
-        except (ClusterAway, ClusterRefused) as error:
-            _logger.warning("Job %s is still there: %s", id, error)
+    def _delete(self, id: str) -> None:
+        namespace, _, name = id.partition("/")
+        self._cluster.delete(JOBS, namespace, name, "Background")
 
     # --- what the watch finds
 

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from typing import Any
 from uuid import UUID
 
-from appliance.agents.containers import RUN_DIR, signal_of
+from appliance.agents.containers import RUN_DIR, foreign, is_foreign, is_newer, newer, signal_of
 from appliance.agents.job_template import RUN, container_of, merged, prepared
 from appliance.agents.kubernetes_rules import KubernetesRules
 from appliance.agents.run_files import USAGE_FILE
@@ -202,9 +202,13 @@ def end_of(
             None,
             f"Image {run['image']} lacks the appliance's SDK; install {DISTRIBUTION} {VERSION} in it, for the Python that starts first.",
         )
+    if is_newer(code, output):
+        return code, None, newer(run["image"])
     if ended.get("reason") in _NEVER_STARTS or code in (126, 127):
         words = f"Image {run['image']} has no Python that can be started as {run['command'][0]!r}; install one, or name it as the command of the template"
         return code, None, _sentence(words, ended.get("message", ""))
+    if is_foreign(output):
+        return code, None, foreign(run["image"])
     name = signal_of(code)
     if name in ("SIGTERM", "SIGKILL") and (_is_deleted(facts) or _is_deleted(pod)):
         return None, name, _told_of_job(None if _is_deleted(facts) else facts, pod)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from appliance.client import trust
 from appliance.protocol.environments import project_name
 
 if TYPE_CHECKING:
@@ -101,7 +102,11 @@ class PackageIndex:
     def _client(self) -> Iterator[httpx2.Client]:
         import httpx2
 
-        with httpx2.Client(timeout=_SECONDS, follow_redirects=True) as client:
+        try:
+            opened = httpx2.Client(timeout=_SECONDS, follow_redirects=True)
+        except OSError as error:  # the authorities to trust can't be read
+            raise IndexUnreachable(str(trust.unusable(self.shown, error))) from error
+        with opened as client:
             yield client
 
 

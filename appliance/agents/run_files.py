@@ -10,6 +10,8 @@ USAGE_FILE = "usage.json"
 """What the process has used, from itself at its very end."""
 HANDED = "APPLIANCE_RUN_HANDED"
 """The variable with the folder of what an agent has put into a pod, which its process can only read."""
+NEWER = 78
+"""The exit code of a container's process whose SDK is of a later release than the server takes."""
 
 
 def cancellation(reason: str) -> str:

@@ -5,24 +5,20 @@ The agent gives the process the key for the results of its project, and never th
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
 
+from appliance.agents.patience import PASSING, PatientLine, Stopping
 from appliance.agents.run_keys import HandedKey
-from appliance.agents.run_secrets import PATIENCE, Stopping
 from appliance.client import results
-from appliance.client.errors import ClientError, Outage, Refused, ServerFault, TooManyRequests, Unavailable
+from appliance.client.errors import ClientError, Refused
 from appliance.client.transport import Transport
 from appliance.engine.results.doors import DoorError, Kept, Key
 from appliance.engine.results.sealed import ResultKey
-from appliance.kit import clock
-from appliance.kit.backoff import delays
 from appliance.protocol.results import MOST_BYTES, AskResult, StoreResult
 
-_PASSING = (Outage, TooManyRequests, ServerFault, Unavailable)
 _NO_END = 2100
 """No server takes a later year."""
 T = TypeVar("T")
@@ -34,11 +30,10 @@ class RunDoor:
     def __init__(
         self, url: str, token: str, flow_run_id: UUID, attempt: int, stopping: Stopping, key: HandedKey | None = None
     ) -> None:
-        self._address = url, token
+        self._line = PatientLine(url, token, stopping)
         self._handed = key or HandedKey()
         self._key: ResultKey | None = None
-        self._flow_run_id, self._attempt, self._stopping = flow_run_id, attempt, stopping
-        self._opened: tuple[int, Transport] | None = None
+        self._flow_run_id, self._attempt = flow_run_id, attempt
 
     def key(self, project_id: UUID | None = None) -> ResultKey | None:
         if self._key is None:
@@ -81,29 +76,18 @@ class RunDoor:
         return facts.sealed if facts.exists else None
 
     def _patiently(self, ask: Callable[[Transport], T]) -> T:
-        deadline, pauses = clock.monotonic() + PATIENCE, delays(0.1, 5.0)
-        while True:
-            try:
-                return ask(self._transport())
-            except _PASSING as error:
-                if self._stopping.reason is not None or clock.monotonic() > deadline:
-                    raise DoorError(str(error)) from None
-                self._stopping.wait(next(pauses))
-            except Refused as error:
-                if error.code == "no_result":
-                    raise _NothingThere from None
-                if error.code == "not_found" and error.status == 404:
-                    raise DoorError(f"{error} A server of an earlier release keeps no results.") from None
-                raise DoorError(str(error)) from None
-            except ClientError as error:
-                raise DoorError(str(error)) from None
-
-    def _transport(self) -> Transport:
-        """Its own: large results must not hold up reports. A process that a task forked must not use its parent's connections."""
-        opened, pid = self._opened, os.getpid()
-        if opened is None or opened[0] != pid:
-            opened = self._opened = pid, Transport(*self._address, tries=1)
-        return opened[1]
+        try:
+            return self._line.ask(ask)
+        except PASSING as error:
+            raise DoorError(str(error)) from None
+        except Refused as error:
+            if error.code == "no_result":
+                raise _NothingThere from None
+            if error.code == "not_found" and error.status == 404:
+                raise DoorError(f"{error} A server of an earlier release keeps no results.") from None
+            raise DoorError(str(error)) from None
+        except ClientError as error:
+            raise DoorError(str(error)) from None
 
 
 class _NothingThere(DoorError):

@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 from uuid import UUID
 
+from appliance.agents.patience import PASSING, PATIENCE, Stopping
 from appliance.client import run_protocol as runs
-from appliance.client.errors import ClientError, Outage, Refused, ServerFault, TooManyRequests, Unavailable
+from appliance.client.errors import ClientError, Refused
 from appliance.client.transport import Transport
 from appliance.core.errors import SecretError
 from appliance.kit import clock
 from appliance.kit.backoff import delays
-
-PATIENCE = 15 * 60.0
-"""Seconds."""
-_PASSING = (Outage, TooManyRequests, ServerFault, Unavailable)
-
-
-class Stopping(Protocol):
-    """Whether the run must stop, and why."""
-
-    @property
-    def reason(self) -> str | None: ...
-
-    def wait(self, seconds: float) -> None: ...
 
 
 def asker(transport: Transport, flow_run_id: UUID, attempt: int, stopping: Stopping) -> Callable[[str], str]:
@@ -35,7 +22,7 @@ def asker(transport: Transport, flow_run_id: UUID, attempt: int, stopping: Stopp
         while stopping.reason is None:
             try:
                 return runs.secret(transport, flow_run_id, attempt, name)
-            except _PASSING as error:
+            except PASSING as error:
                 if clock.monotonic() > deadline or _needs_a_person(error):
                     raise SecretError(str(error)) from None
                 stopping.wait(next(pauses))

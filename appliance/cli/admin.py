@@ -88,13 +88,20 @@ def setup_link(json_output: bool, **options: Any) -> None:
     required=True,
     help="Where the token is kept; its owner and group can read it.",
 )
+@click.option("--wait-for-admin", "wait", is_flag=True, help="Wait until somebody has set up the appliance.")
 @place_options
-def agent_token(name: str, file: Path, **options: Any) -> None:
+def agent_token(name: str, file: Path, wait: bool, **options: Any) -> None:
     """Create a token for agent NAME in a file, unless the one there is still good. The former token of that name ends. The appliance may be
     running, and must have been set up."""
     with _database(options) as (_, database):
+        from appliance.cli.database import wait_until_claimed
         from appliance.server.actions import setup
 
+        if wait and setup.setup_required(database):
+            echo(
+                f"The token of agent {name} waits for an administrator: open the link in the appliance's log.", err=True
+            )
+            wait_until_claimed(database)
         try:
             if file.exists() and setup.is_agent_token(database, name, file.read_text(encoding="ascii").strip()):
                 echo(f"The token of agent {name} in {file} is still good.")

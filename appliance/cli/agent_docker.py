@@ -13,7 +13,7 @@ from appliance.cli.agent_run import run_detached
 from appliance.cli.options import agent_options, env_name_option
 from appliance.kit import logs
 from appliance.kit.distribution import MissingExtra, install, is_installed
-from appliance.protocol.containers import PULLS, memory_in
+from appliance.protocol.containers import LEAST_CPUS, PULLS, memory_in, memory_problem
 
 EPILOG = """\b
 Examples:
@@ -26,10 +26,9 @@ _LOOPBACK = ("localhost", "127.", "::1")
 
 
 def _amount(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
-    try:
-        return None if value is None else memory_in(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error)) from error
+    if value is not None and (problem := memory_problem(value)):
+        raise click.BadParameter(problem)
+    return None if value is None else memory_in(value)
 
 
 @click.command(epilog=EPILOG)
@@ -59,7 +58,7 @@ def _amount(_context: click.Context, _parameter: click.Parameter, value: str | N
 @click.option("--allow-gpus", "gpus", is_flag=True, help="Let flows ask for GPUs.")
 @click.option("--network", default="", help="The network of runs that name none [the engine's default].")
 @click.option("--memory", callback=_amount, help="What a container gets at most, as in 512m or 4g [no limit].")
-@click.option("--cpus", type=click.FloatRange(0, 4_096, min_open=True), help="Cores that it gets at most [no limit].")
+@click.option("--cpus", type=click.FloatRange(LEAST_CPUS, 4_096), help="Cores that it gets at most [no limit].")
 @click.option(
     "--pids",
     type=click.IntRange(1),

@@ -28,7 +28,7 @@ Create the token with `appliance token create NAME --scope agent`. `appliance ag
 
 def _amount(_context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
     measured = bytes_in if parameter.name == "memory" else cores_in
-    if value is not None and measured(value) is None:
+    if value is not None and not measured(value):
         raise click.BadParameter(
             f"{value[:80]!r} is not an amount; write a number and a unit, as in --memory 2Gi or --cpu 500m."
         )

@@ -11,7 +11,7 @@ import click
 from appliance.cli import zone
 from appliance.cli.confirmation import confirm
 from appliance.cli.connection import connect
-from appliance.cli.due_times import document_of, due_time_options
+from appliance.cli.due_times import DueTimes, document_of, due_time_options
 from appliance.cli.identifiers import ScheduleId, find_flow
 from appliance.cli.options import key_option, parameter_option, reason_option, wait_option, yes_option
 from appliance.cli.output import as_json, echo, print_json
@@ -28,7 +28,7 @@ Examples:
 @click.option(
     "--schedule", "schedule_id", type=ScheduleId(), help="The schedule: its id, or its flow if that has only one."
 )
-@click.option("--flow", help="A flow to backfill with --cron or --every instead of a schedule.")
+@click.option("--flow", help="A flow to backfill with --cron, --every, or --date instead of a schedule.")
 @click.option("--project", help="The flow's project.")
 @due_time_options
 @click.option("--start", type=AwareTime(), required=True, help="Start of the period, in ISO 8601.")
@@ -55,10 +55,7 @@ def backfill(
     schedule_id: UUID | None,
     flow: str | None,
     project: str | None,
-    cron: str | None,
-    every: float | None,
-    timezone: str | None,
-    day_and: bool | None,
+    times: DueTimes,
     start: datetime,
     end: datetime,
     **options: Any,
@@ -73,10 +70,10 @@ def backfill(
     if schedule_id is None:
         if flow is None:
             raise click.UsageError("Specify --schedule or --flow.")
-        document = document_of(cron, every, timezone, day_and)
+        document = document_of(times)
         where |= {"flow_id": UUID(find_flow(transport, flow, project)["id"]), "document": document}
-    elif any(option is not None for option in (flow, cron, every, day_and)):
-        raise click.UsageError("Specify --schedule, or --flow with --cron or --every, but not both.")
+    elif any(option is not None for option in (flow, times.kind, times.day_and)):
+        raise click.UsageError("Specify --schedule, or --flow with --cron, --every, or --date, but not both.")
     json_output = options.pop("json_output")
     preview, yes, wait = options.pop("preview"), options.pop("yes"), options.pop("wait")
     if preview or not yes:

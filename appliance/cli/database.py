@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 from appliance.cli.apart import apart
 from appliance.cli.output import echo
@@ -14,6 +15,7 @@ from appliance.server.db import migrate, sqlite, start_check
 from appliance.server.db.session import Database, open_database
 from appliance.server.errors import ServerError
 
+CLAIM_POLL = 1.0  # seconds
 log = logging.getLogger(__name__)
 
 
@@ -68,6 +70,13 @@ def first_user(settings: Settings, db: Database) -> str | None:
         return setup.setup_link(settings, setup.create_setup_token(db))
     except ServerError as error:
         raise StartError(error.message) from error
+
+
+def wait_until_claimed(db: Database) -> None:
+    """Return once somebody has used the setup link."""
+    pause = threading.Event()  # never set; SIGTERM ends this process anyway
+    while setup.setup_required(db):
+        pause.wait(CLAIM_POLL)
 
 
 def announce(settings: Settings, link: str | None) -> None:

@@ -1,4 +1,4 @@
-"""`appliance flow`: renames, pauses, archives, and deletes flows, sets their defaults, and compares their versions."""
+"""`appliance flow`: renames, pauses, archives, and deletes flows, sets their defaults, compares their versions, and rolls back."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @click.group(
     epilog="\b\nExamples:\n  appliance flow rename finance/etl daily-etl\n  appliance flow pause finance/etl --reason 'wrong data'"
-    "\n  appliance flow diff finance/etl 3 4\n  appliance flow delete finance/etl --preview"
+    "\n  appliance flow diff finance/etl 3 4\n  appliance flow rollback finance/etl --to 3\n  appliance flow delete finance/etl --preview"
 )
 def flow() -> None:
-    """Rename, pause, archive, and delete flows, set defaults of their runs, and compare their versions.
+    """Rename, pause, archive, and delete flows, set defaults of their runs, compare their versions, and roll back to one.
 
     FLOW is a flow's name, project/name, or id. To list flows, run `appliance get flows`.
     """
@@ -114,6 +114,42 @@ def diff(flow_name: str, before: int, after: int, project: str | None, json_outp
         return
     for line in lines(compared):
         echo(line)
+
+
+@flow.command(
+    epilog="\b\nExamples:\n  appliance flow rollback finance/etl --to 3 --preview"
+    "\n  appliance flow rollback finance/etl --to 3 --reason 'wrong totals'"
+)
+@click.argument("flow_name", metavar="FLOW")
+@click.option("--to", type=click.IntRange(min=1), required=True, help="The number of the earlier version.")
+@click.option("--preview", is_flag=True, help="Only show what would change.")
+@_changes
+def rollback(flow_name: str, to: int, preview: bool, **options: Any) -> None:
+    """Roll a flow back: a copy of an earlier version becomes its newest one.
+
+    Schedules in the code and scheduled runs follow, as after a registration. Runs in progress keep their version.
+    """
+    from appliance.cli.version_diff import lines
+    from appliance.client import flows
+    from appliance.protocol.flows import RollBack
+
+    transport = connect()
+    known = find_flow(transport, flow_name, options["project"])
+    request = RollBack(to=to, reason=options["reason"])
+    if not preview:
+        done = flows.roll_back(transport, known["id"], request)
+        print_json(done) if options["json_output"] else echo(f"{known['project']}/{known['name']}: {done}")
+        return
+    coming = flows.preview_rollback(transport, known["id"], request)
+    if options["json_output"]:
+        print_json(coming)
+        return
+    for line in lines(flows.compare(transport, known["id"], coming.version - 1, to)):
+        echo(line)
+    for text in [*(news.text for news in coming.schedules), *(f"Warning: {one}" for one in coming.warnings)]:
+        echo(text)
+    would = f"It would be refused: {coming.closed}" if coming.closed else f"It would become version {coming.version}."
+    echo(f"{would} Nothing was changed.")
 
 
 @flow.command(

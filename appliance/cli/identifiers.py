@@ -109,6 +109,40 @@ class ViewId(_Reference):
         return find_view(transport, name).id
 
 
+class AutomationId(_Reference):
+    """An automation, by its id or name."""
+
+    name = "automation"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        from appliance.client import automations
+
+        views = automations.listed(transport)
+        for one in views:
+            if one.name.casefold() == " ".join(name.split()).casefold():
+                return one.id
+        raise unknown("automation", name, [one.name for one in views], "the automations are")
+
+
+class ArtifactId(_Reference):
+    """An artifact, by its id, or the latest version of a key, or of project/key."""
+
+    name = "artifact"
+
+    def find(self, transport: Transport, name: str) -> UUID:
+        from appliance.client import artifacts
+
+        project, _, key = name.rpartition("/")
+        similar = artifacts.latest(transport, project=project or None, prefix=key, limit=_MOST_SEARCHED)
+        matches = list(islice((one for one in similar if one.key == key), _MOST_LISTED + 1))
+        if not matches:
+            known = (str(one.key) for one in artifacts.latest(transport, project=project or None, limit=_MOST_COMPARED))
+            raise unknown(
+                "key of artifacts", key, known, "run `appliance artifact list --latest` to list keys", listing=False
+            )
+        return _only("artifacts", name, matches, lambda one: (one.id, f"{one.project}/{one.key}")).id
+
+
 class LimitId(_Reference):
     """A limit, by its id or the name of what it limits."""
 

@@ -1,19 +1,20 @@
-"""`appliance limit`: limits how many runs of a flow or with a label, or tasks with a tag, run at once, and how long runs may take."""
+"""`appliance limit`: limits how many runs of a flow or with a label, or tasks with a tag, run at once, how many tasks start in a period, and how long runs may take."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import click
 
 from appliance.cli.connection import connect
-from appliance.cli.durations import Duration
+from appliance.cli.durations import Duration, Period
 from appliance.cli.identifiers import LimitId, find_flow
 from appliance.cli.options import key_option
 from appliance.cli.output import as_json, echo, print_json, print_table
 
-KINDS = {"flow": "flow", "label": "label", "task-tag": "task_tag"}
+KINDS = {"flow": "flow", "label": "label", "task-tag": "task_tag", "task-rate": "task_rate"}
 
 
 EPILOG = """\b
@@ -21,6 +22,7 @@ Examples:
   appliance limit set flow reports/daily 1      one run of this flow at once
   appliance limit set label warehouse 4         four runs with this label
   appliance limit set task-tag database 10      ten tasks with this tag, across all runs
+  appliance limit set task-rate api 60 --per 1m at most 60 starts of tasks with this tag in any minute
   appliance limit timeout reports/daily 2h      a run of this flow that takes longer ends as TimedOut"""
 
 
@@ -37,26 +39,32 @@ class RunTimeout(click.ParamType[Any]):
 
 @click.group(epilog=EPILOG)
 def limit() -> None:
-    """Limit how many runs or tasks run at once, and how long runs may take."""
+    """Limit how many runs or tasks run at once, how often tasks start, and how long runs may take."""
 
 
 @limit.command("set", epilog=EPILOG)
 @click.argument("kind", type=click.Choice(list(KINDS)))
 @click.argument("name")
 @click.argument("slots", type=click.IntRange(0, 100_000))
+@click.option("--per", type=Period(), metavar="PERIOD", help="The period of a task-rate, such as 10s, 1m or 1h.")
 @key_option
 @as_json
-def set_limit(kind: str, name: str, slots: int, json_output: bool) -> None:
+def set_limit(kind: str, name: str, slots: int, per: timedelta | None, json_output: bool) -> None:
     """Set or change a limit. With 0 slots nothing starts; active runs continue."""
     from appliance.client import concurrency
 
+    if (kind == "task-rate") != (per is not None):
+        missing = "A task-rate needs a period: add --per, such as --per 1m."
+        raise click.UsageError(missing if per is None else "Only a task-rate has a period; omit --per.")
     transport = connect()
     if KINDS[kind] == "flow":
         flow = find_flow(transport, name)
         name = f"{flow['project']}/{flow['name']}"
-    saved = concurrency.put(transport, KINDS[kind], name, slots)
+    saved = concurrency.put(transport, KINDS[kind], name, slots, per.total_seconds() if per else None)
     if json_output:
         print_json(saved)
+    elif per:
+        echo(f"Limit set to {slots} starts in any {per.total_seconds():g} s; {saved['used']} within the last.")
     else:
         echo(f"Limit set to {slots} at once; {saved['used']} in use now.")
 
@@ -64,14 +72,14 @@ def set_limit(kind: str, name: str, slots: int, json_output: bool) -> None:
 @limit.command("list")
 @as_json
 def list_limits(json_output: bool) -> None:
-    """List the limits and what holds their slots."""
+    """List the limits, and what holds their slots or has started last."""
     from appliance.client import concurrency
 
     limits = concurrency.listed(connect())
     if json_output:
         print_json(limits)
         return
-    rows = ((one["kind"], one["name"], f"{one['used']}/{one['slots']}", _holders(one), one["id"]) for one in limits)
+    rows = ((one["kind"], one["name"], _use(one), _holders(one), one["id"]) for one in limits)
     print_table(("KIND", "NAME", "USED", "HELD BY", "ID"), rows, "No limits exist; set one with `appliance limit set`.")
 
 
@@ -106,6 +114,16 @@ def timeout(flow: str, duration: tuple[float | None], json_output: bool) -> None
         echo(f"Runs of {flow} that take longer than {saved['run_timeout']:g} s are stopped and end as TimedOut.")
 
 
+def _use(one: dict[str, Any]) -> str:
+    per = one.get("per")  # an older server has none
+    return f"{one['used']}/{one['slots']}" + (f" per {per:g} s" if per else "")
+
+
 def _holders(one: dict[str, Any]) -> str:
-    names = [holder["flow_run"] for holder in one["holders"]]
-    return ", ".join(names[:3]) + (f" and {one['used'] - 3} more" if one["used"] > 3 else "")
+    return ", ".join(map(_holder, one["holders"][:3])) + (f" and {one['used'] - 3} more" if one["used"] > 3 else "")
+
+
+def _holder(holder: dict[str, Any]) -> str:
+    """The run, under a limit of tasks with its task."""
+    task = f"/{holder['task_slug']}" if holder["task_slug"] else ""
+    return f"{holder['flow_run']}{task}" + (f"[{holder['map_index']}]" if holder["map_index"] >= 0 else "")

@@ -39,7 +39,6 @@ STEADY = 30.0  # seconds after which a process counts as healthy and its back-of
 LONGEST_DELAY = 5.0
 STANDSTILL = 2.0  # seconds that a process may be stopped (SIGSTOP): it may hold a lock that others wait for
 ENDING_SECONDS = 5.0
-CLAIM_POLL = 1.0  # seconds
 LISTEN_SECONDS = 30.0
 _PR_SET_NAME = 15  # from linux/prctl.h
 _SERVER = (
@@ -297,13 +296,12 @@ def _wait_for_server(settings: Settings) -> None:
 
 def _token_once_claimed(settings: Settings) -> str:
     """Wait until someone has used the setup link, because an agent's token belongs to an administrator."""
+    from appliance.cli.database import wait_until_claimed
     from appliance.server.actions import setup
     from appliance.server.db.session import open_database
 
     db = open_database(settings)
-    pause = threading.Event()  # never set; SIGTERM ends this process anyway
-    while setup.setup_required(db):
-        pause.wait(CLAIM_POLL)
+    wait_until_claimed(db)
     token = setup.issue_agent_token(db, settings.agent_name)
     db.dispose()
     return token

@@ -14,9 +14,9 @@ def listed(transport: Transport) -> list[dict[str, Any]]:
     return transport.get(path("concurrency-limits"), Page).items
 
 
-def put(transport: Transport, kind: str, name: str, slots: int) -> dict[str, Any]:
-    """Set a limit."""
-    message = {"kind": kind, "name": name, "slots": slots}
+def put(transport: Transport, kind: str, name: str, slots: int, per: float | None = None) -> dict[str, Any]:
+    """Set a limit; one of the kind task_rate has a period, `per` seconds."""
+    message = {"kind": kind, "name": name, "slots": slots, **({} if per is None else {"per": per})}
     return transport.change("PUT", path("concurrency-limits"), message, dict[str, Any])
 
 

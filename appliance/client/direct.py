@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlencode
 
 from appliance.client import names
 from appliance.client.answers import Response
-from appliance.client.exchange import CONNECT_TIMEOUT, LOOPBACK, READ_TIMEOUT, Lost, read
+from appliance.client.exchange import CONNECT_TIMEOUT, LOOPBACK, READ_TIMEOUT, Lost, parts, read
 from appliance.kit import clock
 
 IDLE_SECONDS = 5.0
@@ -46,8 +46,8 @@ class _Connection(http.client.HTTPConnection):
             super().request(*arguments, **options)
         finally:
             request, self._held = self._held, None
-        for start in range(0, len(request), _PART):  # the time limit is on each part, and not on a long request
-            self.send(request[start : start + _PART])
+        for part in parts(request):
+            self.send(part)
 
 
 class Direct:

@@ -3,6 +3,7 @@
 ClientError
 ├─ Outage                    the server could not be asked: wait, then try again
 │  ├─ Unreachable            no answer at all: the network, the address, or a server that is down
+│  │  └─ Untrusted           its certificate or its TLS is not accepted, so that nothing was sent
 │  └─ BadAnswer              an answer, but not from an appliance (from a proxy, say) or not from a version that we know
 └─ Refused                   the server itself refused the request: `code` is for programs, `message` for people
    ├─ Invalid                400, 413, 422
@@ -39,6 +40,14 @@ class Unreachable(Outage):
     def __init__(self, url: str, reason: str = "") -> None:
         detail = f" ({reason})" if reason else ""
         super().__init__(f"The server at {url} can't be reached{detail}; is it running? Check APPLIANCE_URL.")
+        self.url = url
+
+
+class Untrusted(Unreachable):
+    """The certificate of the server, or its TLS, is not accepted. Nothing was sent to it."""
+
+    def __init__(self, url: str, reason: str) -> None:
+        ClientError.__init__(self, f"The server at {url} is not trusted: {reason}.")
         self.url = url
 
 

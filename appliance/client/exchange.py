@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 from appliance.client.answers import MOST_BYTES, Response
@@ -13,7 +13,10 @@ CONNECT_TIMEOUT = 5.0
 READ_TIMEOUT = MAX_WAIT + 15.0
 """Seconds without a byte after which a server counts as gone, as one does that lost its power. A long poll is answered after at most MAX_WAIT."""
 LONGEST_ANSWER = 120.0
-"""Seconds until an answer must be complete, so that one that drips byte by byte can't hold a run up forever."""
+LEAST_RATE = 512
+"""Seconds until an answer must be complete, and how many bytes of it gain a second more, so that one that drips byte by byte can't hold a run up forever."""
+PART = 8 * 1024
+"""Bytes of a request that are sent at once. Each part has the time limit for itself, so that a long request over a slow network is sent for as long as it gets on."""
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -39,15 +42,21 @@ class TooLong(Lost):
     """An answer is too long, or takes too long."""
 
 
+def parts(content: bytes) -> Iterator[bytes]:
+    """What is sent, one after the other."""
+    for start in range(0, len(content), PART):
+        yield content[start : start + PART]
+
+
 def read(arriving: Iterable[bytes]) -> bytes:
     """The body, unpacked as far as it is packed. Raises TooLong for what no appliance sends, such as a bomb."""
-    until = clock.monotonic() + LONGEST_ANSWER
+    began = clock.monotonic()
     parts, size = [], 0
     for part in arriving:
         parts.append(part)
         size += len(part)
         if size > MOST_BYTES:
             raise TooLong(f"its answer is longer than {MOST_BYTES // 2**20} MB")
-        if clock.monotonic() > until:
+        if clock.monotonic() - began > LONGEST_ANSWER + size / LEAST_RATE:
             raise TooLong(f"its answer takes longer than {LONGEST_ANSWER:.0f} s")
     return b"".join(parts)

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from appliance.client.transport import Transport, path
 from appliance.protocol.flow_history import FlowHistory, FlowTasks
-from appliance.protocol.flows import Registered, Registration, RegistrationPreview, SetFlowDefaults
+from appliance.protocol.flows import Registered, Registration, RegistrationPreview, RollBack, SetFlowDefaults
 from appliance.protocol.jobs import JobView
 from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
 from appliance.protocol.message import Page
@@ -79,6 +79,16 @@ def each_version(transport: Transport, flow_id: UUID) -> Iterator[dict[str, Any]
 def compare(transport: Transport, flow_id: UUID, before: int, after: int) -> VersionComparison:
     """What differs between two versions of a flow."""
     return transport.get(path("flows", flow_id, "versions", before, "compare", after), VersionComparison)
+
+
+def roll_back(transport: Transport, flow_id: UUID, request: RollBack) -> Registered:
+    """Make a copy of an earlier version the newest one."""
+    return transport.change("POST", path("flows", flow_id, "rollback"), request, Registered)
+
+
+def preview_rollback(transport: Transport, flow_id: UUID, request: RollBack) -> RegistrationPreview:
+    """What a rollback would do; nothing is changed."""
+    return transport.post(path("flows", flow_id, "rollback", "preview"), request, RegistrationPreview, idempotent=True)
 
 
 def history(transport: Transport, flow_id: UUID) -> FlowHistory:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.client import names
-from appliance.client.answers import Response
-from appliance.client.exchange import CONNECT_TIMEOUT, READ_TIMEOUT, Lost, TooLong, read
+from appliance.client import names, trust
+from appliance.client.answers import Response, plain
+from appliance.client.errors import ClientError
+from appliance.client.exchange import CONNECT_TIMEOUT, READ_TIMEOUT, Lost, TooLong, parts, read
 
 
 class Library:
@@ -22,7 +23,10 @@ class Library:
         """One request, and the whole of its answer. Raises Lost, and BadUrl."""
         import httpx2
 
-        options = {"content": content or None, "params": query, "headers": headers, "extensions": {"trace": _on_step}}
+        if content:
+            headers = {**headers, "Content-Length": str(len(content))}
+        sent = parts(content) if content else None
+        options = {"content": sent, "params": query, "headers": headers, "extensions": {"trace": _on_step}}
         try:
             with self._http.stream(method, path, **options) as response:
                 return response, read(response.iter_bytes())
@@ -42,6 +46,8 @@ def _on_step(step: str, facts: Mapping[str, Any]) -> None:
     """The library resolves names without a time limit, so that a name is looked up before it does: the server's, or that of a proxy. Raises OSError."""
     if step == "connection.connect_tcp.started":
         names.addresses(facts["host"], facts["port"])
+    elif step == "connection.connect_tcp.complete":
+        names.hold_little_back(facts["return_value"].get_extra_info("socket"))
 
 
 class BadUrl(Exception):
@@ -49,14 +55,22 @@ class BadUrl(Exception):
 
 
 def opened(url: str, *, is_plain: bool, is_near: bool) -> Library:
-    """Connections to a URL. `is_plain`: without encryption; `is_near`: to this machine, with no proxy in between."""
+    """Connections to a URL. `is_plain`: without encryption; `is_near`: to this machine, with no proxy in between. Raises Untrusted if the
+    authorities to trust can't be read, and ClientError if there is a proxy that can't be used."""
     import httpx2
 
-    return Library(
-        httpx2.Client(
-            base_url=url,
-            timeout=httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
-            verify=not is_plain,  # plain HTTP needs no certificates, and loading them takes longer than a request
-            trust_env=not is_near,
+    try:
+        return Library(
+            httpx2.Client(
+                base_url=url,
+                timeout=httpx2.Timeout(READ_TIMEOUT, connect=CONNECT_TIMEOUT),
+                verify=not is_plain,  # plain HTTP needs no certificates, and loading them takes longer than a request
+                trust_env=not is_near,
+            )
         )
-    )
+    except OSError as error:
+        raise trust.unusable(plain(url), error) from error
+    except (ImportError, ValueError) as error:
+        raise ClientError(
+            "The proxy that HTTPS_PROXY, HTTP_PROXY or ALL_PROXY names is of a kind that can't be used; set the variable to an address that begins with http://."
+        ) from error

@@ -7,9 +7,12 @@ import os
 import socket
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from typing import Any
 
 SECONDS = 5.0
+
+MOST_UNSENT = 16 * 1024
 
 Key = tuple[str, int]
 Address = tuple[Any, Any, int, str, Any]
@@ -85,8 +88,16 @@ def connected(host: str, port: int, timeout: float) -> socket.socket:
             connection.settimeout(timeout)
             connection.connect(address)
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            hold_little_back(connection)
             return connection
         except OSError as error:
             connection.close()
             failure = error
     raise failure
+
+
+def hold_little_back(connection: socket.socket) -> None:
+    """Let a request be sent no faster than the network takes it. The system would take in most of a long one at once: then the time for the answer would
+    already run while the request is on its way, which is too short on a slow network, and the request would go on after it was given up."""
+    with suppress(AttributeError, OSError):  # where there is no such option
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, MOST_UNSENT)

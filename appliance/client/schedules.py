@@ -7,6 +7,7 @@ from uuid import UUID
 
 from appliance.client.transport import Transport, path
 from appliance.protocol.message import Page
+from appliance.protocol.schedules import DueTime, PreviewSchedule, ScheduleDeletion, SchedulePreview, SkipDueTime
 
 PAGE = 200
 
@@ -51,6 +52,26 @@ def edit(transport: Transport, schedule_id: UUID, fields: dict[str, Any]) -> dic
     return transport.change("PATCH", path("schedules", schedule_id), fields, dict[str, Any])
 
 
+def next_times(transport: Transport, schedule_id: UUID, limit: int = 10) -> SchedulePreview:
+    """The next due times of a schedule, with notes."""
+    return transport.get(path("schedules", schedule_id, "next"), SchedulePreview, {"limit": limit})
+
+
+def preview(transport: Transport, flow_id: UUID, request: PreviewSchedule) -> SchedulePreview:
+    """The due times of a schedule that a flow might have. Nothing is changed."""
+    return transport.post(path("flows", flow_id, "schedules", "preview"), request, SchedulePreview, idempotent=True)
+
+
+def skip(transport: Transport, schedule_id: UUID, request: SkipDueTime) -> DueTime:
+    """Skip one due time. Its planned run is removed, and the schedule stays as it is."""
+    return transport.change("POST", path("schedules", schedule_id, "skip"), request, DueTime)
+
+
+def unskip(transport: Transport, schedule_id: UUID, request: SkipDueTime) -> DueTime:
+    """Restore a due time that was skipped. Its run is planned again."""
+    return transport.change("POST", path("schedules", schedule_id, "unskip"), request, DueTime)
+
+
 def skips(transport: Transport, schedule_id: UUID, limit: int = PAGE) -> list[dict[str, Any]]:
     """Due times that got no run, newest first."""
     return transport.get(path("schedules", schedule_id, "skips"), Page, {"limit": min(limit, PAGE)}).items
@@ -59,6 +80,11 @@ def skips(transport: Transport, schedule_id: UUID, limit: int = PAGE) -> list[di
 def set_active(transport: Transport, schedule_id: UUID, active: bool) -> dict[str, Any]:
     """Pause or resume a schedule. Its planned runs are removed or created accordingly."""
     return transport.change("PATCH", path("schedules", schedule_id), {"active": active}, dict[str, Any])
+
+
+def deletion(transport: Transport, schedule_id: UUID) -> ScheduleDeletion:
+    """What deleting a schedule would delete."""
+    return transport.get(path("schedules", schedule_id, "deletion"), ScheduleDeletion)
 
 
 def delete(transport: Transport, schedule_id: UUID) -> None:

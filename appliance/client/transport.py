@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 from urllib.parse import quote
 from uuid import uuid4
 
-from appliance.client import answers, connection, wire
+from appliance.client import answers, connection, trust, wire
 from appliance.client.answers import Response
 from appliance.client.errors import PASSING, BadAnswer, ClientError, Refused, SetupRequired, Unreachable
 from appliance.client.exchange import Exchange, Lost
@@ -123,6 +123,10 @@ class Transport:
         """The same for answers that are empty, or JSON that the caller decodes."""
         return self._with_retries(_Request(method, path, content, params, key), wire.json, idempotent, tries)
 
+    def read(self, path: str) -> bytes:
+        """The bytes at this address, whatever they are. Retried like `get`."""
+        return self._with_retries(_Request("GET", path, b"", None), wire.raw, True, None)
+
     def _with_retries(self, request: _Request, read: Callable[[bytes], T], idempotent: bool, tries: int | None) -> T:
         left = (tries or self._tries) if idempotent else 1
         for pause in delays(0.1, 2.0):
@@ -153,7 +157,7 @@ class Transport:
         reason = ""
         if 200 <= response.status_code < 300:
             try:
-                if content or response.status_code == 204:
+                if content or response.status_code == 204 or read is wire.raw:
                     return read(content)
             except BadAnswer as error:
                 reason = error.reason
@@ -163,14 +167,17 @@ class Transport:
 
     def _exchange(self, request: _Request) -> tuple[Response, bytes]:
         query = {key: value for key, value in (request.params or {}).items() if value is not None}
+        connections = self._connections()
         try:
-            return self._connections().exchange(
-                request.method, request.path, query, request.content, self._headers(request)
-            )
+            return connections.exchange(request.method, request.path, query, request.content, self._headers(request))
         except BadUrl as error:
             raise connection.no_url(self.url) from error
         except Lost as error:
-            raise Unreachable(answers.plain(self.url), self._reason(error)) from error
+            url = answers.plain(self.url)
+            if untrusted := trust.refusal(url, error):
+                self._forget(connections)
+                raise untrusted from error
+            raise Unreachable(url, self._reason(error)) from error
 
     def _headers(self, request: _Request) -> dict[str, str]:
         headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": f"appliance/{VERSION}"}
@@ -186,6 +193,12 @@ class Transport:
         text = str(error).strip()
         usable = text.isprintable() and 0 < len(text) < 120 and not (self._token and self._token in text)
         return text if usable else type(error.__cause__ or error).__name__
+
+    def _forget(self, connections: Exchange) -> None:
+        """The next request reads the authorities again, among which there may be a new one. Other threads may still use these."""
+        with self._lock:
+            if self._open is connections:
+                self._open = None
 
     def _connections(self) -> Exchange:
         with self._lock:

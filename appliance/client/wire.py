@@ -67,6 +67,11 @@ def json(content: bytes) -> bytes:
     return content
 
 
+def raw(content: bytes) -> bytes:
+    """The content, whatever it is."""
+    return content
+
+
 def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         fields = msgspec.structs.fields(kind)

@@ -11,6 +11,7 @@ ApplianceError
 │  └─ ParameterTypeError
 ├─ ScheduleError             a schedule that can't be computed, or has no further times
 ├─ SecretError              a secret can't be found or read
+├─ ArtifactError            an artifact can't be made as requested
 ├─ OneShotError             a value can be read only once, and more than one may read it
 └─ ResultError               a result can't be written, found or read
    ├─ ResultLocationError    its location leaves its store or can't be rendered
@@ -54,6 +55,10 @@ class MissingParameterError(ParameterError):
 
 class ParameterTypeError(ParameterError):
     """A value does not fit the type of its parameter."""
+
+
+class ArtifactError(ApplianceError, ValueError):
+    """An artifact can't be made as requested."""
 
 
 class SecretError(ApplianceError, LookupError):

@@ -80,18 +80,19 @@ def mask_state(state: _S) -> _S:
     if not _forms:
         return state
     message = None if state.message is None else mask(state.message)
-    data = _mask_data(state.data)
+    data = mask_document(state.data)
     if message == state.message and data == state.data:
         return state
     return replace(state, message=message, data=data)
 
 
-def _mask_data(value: Any) -> Any:
+def mask_document(value: Any) -> Any:
+    """The JSON value with every text in it masked."""
     if isinstance(value, str):
         return mask(value)
     if isinstance(value, Mapping):
-        return {key: _mask_data(item) for key, item in value.items()}
-    return [_mask_data(item) for item in value] if isinstance(value, list) else value
+        return {key: mask_document(item) for key, item in value.items()}
+    return [mask_document(item) for item in value] if isinstance(value, list) else value
 
 
 def texts(value: Any) -> Iterable[str]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from appliance.core.errors import TaskDefinitionError
 from appliance.core.scalars import is_number, is_whole
+from appliance.core.states import Failed, TriggerFailed
 
 MOST_RETRIES = 100_000
 LONGEST_WAIT = timedelta(days=365)
@@ -76,6 +77,13 @@ def wait(delay: Delay, run_count: int, jitter: float, draw: float) -> timedelta:
     else:
         plain = delay if isinstance(delay, timedelta) else delay.after(run_count)
     return plain * (1 + jitter * (2 * draw - 1)) if jitter else plain
+
+
+def is_due(task: Any, run_count: int, state: Failed) -> bool:
+    """May the failure of try `run_count` (from 1) be retried? Tasks that never started may not."""
+    if run_count > task.max_retries or isinstance(state, TriggerFailed):
+        return False
+    return not task.retry_on or isinstance(state.result, task.retry_on)
 
 
 def duration(value: Any, name: str) -> timedelta:

@@ -33,6 +33,9 @@ class FlowRunContext:
     children: dict[str, Any] = field(
         default_factory=dict
     )  # the runs that its tasks have started in this process, by id
+    artifacts: dict[Any, Any] = field(
+        default_factory=dict
+    )  # what it has made outside of tasks: how many by kind and key
 
     def __post_init__(self) -> None:
         """Raises ParameterError for a time in `extra` that isn't one."""
@@ -64,7 +67,16 @@ class TaskRunContext:
     """What one task run knows about itself."""
 
     __slots__ = (
-        *("flow_run", "map_index", "own_values", "rendered_name", "resume", "task_loop_count", "task_loop_result"),
+        *(
+            "artifacts",
+            "flow_run",
+            "map_index",
+            "own_values",
+            "rendered_name",
+            "resume",
+            "task_loop_count",
+            "task_loop_result",
+        ),
         *("task_name", "task_run_count", "task_slug", "task_tags"),
     )
 
@@ -76,6 +88,8 @@ class TaskRunContext:
         self.task_slug = task_slug
         self.task_tags = task_tags
         self.map_index = map_index
+        self.artifacts: dict[Any, Any] = {}
+        """What this try has made: how many by kind, key, and round of the loop, and how far which bar is."""
         self.own_values: dict[str, Any] | None = None
         """This attempt's copies of collections in the context, made when its code first asks for them."""
         self.rendered_name: str | None = None
@@ -120,7 +134,7 @@ class TaskRunContext:
             self.task_tags,
             self.map_index,
         )
-        for key in ("rendered_name", "resume", "task_loop_count", "task_loop_result", "task_run_count"):
+        for key in ("artifacts", "rendered_name", "resume", "task_loop_count", "task_loop_result", "task_run_count"):
             setattr(copy, key, getattr(self, key))
         return copy
 

@@ -37,7 +37,10 @@ _MOST_FILES = 1_000
 
 def declared_by(flow: Flow) -> tuple[str, ...]:
     """The names of the secrets that runs of the flow may read from the server, sorted."""
-    return tuple(sorted({*flow.secrets, *(name for task in flow.tasks for name in task.secrets)}))
+    owners: tuple[Flow | Task, ...] = (flow, *flow.tasks)
+    handlers = (handler for owner in owners for handler in owner.state_handlers)
+    readers: tuple[Any, ...] = (*owners, *handlers)
+    return tuple(sorted({name for one in readers for name in getattr(one, "secrets", ())}))
 
 
 def variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -154,6 +154,7 @@ def state_handlers_of(
         return on_failure(target, new) if isinstance(new, Failed) else None
 
     when_failed.__name__ = getattr(on_failure, "__name__", "on_failure")
+    when_failed.secrets = getattr(on_failure, "secrets", ())  # type: ignore[attr-defined]
     return (*functions, when_failed)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from appliance.core import iterators, masking, served_secrets
+from appliance.core import artifacts, iterators, masking, served_secrets
 from appliance.core.copies import SCALARS
 from appliance.core.errors import OneShotError
 from appliance.core.run_context import TaskRunContext, current_task_run
@@ -24,6 +24,7 @@ from appliance.engine.output import streams
 
 Function = Callable[..., Any]
 thread_context.carry(served_secrets.current)
+thread_context.carry(artifacts.elsewhere)
 
 
 @dataclass(slots=True)

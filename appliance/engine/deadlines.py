@@ -20,6 +20,7 @@ Read = Callable[[Any], Any]
 _LONGEST = 1e8
 """Seconds. Longer timeouts exceed the limits of the system's timers."""
 _SHORTEST = 0.001
+_AGAIN = 0.1
 _GRACE = 0.5
 """Seconds after the timeout in which code may clean up before the processes that it has started are killed."""
 _STOPPED = " and was stopped."
@@ -111,10 +112,16 @@ class Deadline:
 
 @contextmanager
 def _alarm(seconds: float, ring: Callable[[], None]) -> Iterator[None]:
-    """After so many seconds in the block, call `ring`."""
-    handler = signal.signal(signal.SIGALRM, lambda _number, _frame: ring())
+    """After so many seconds in the block, call `ring`, once. A signal that comes just before the code waits for a lock does not end that wait, and
+    Python can't act on it; so the alarm sounds again until it is heard."""
+
+    def hear(_number: int, _frame: object) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        ring()
+
+    handler = signal.signal(signal.SIGALRM, hear)
     began = clock.monotonic()
-    outer = signal.setitimer(signal.ITIMER_REAL, max(seconds, _SHORTEST))
+    outer = signal.setitimer(signal.ITIMER_REAL, max(seconds, _SHORTEST), _AGAIN)
     try:
         yield
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.core import dealing, masking
+from appliance.core import dealing, masking, retries
 from appliance.core.async_functions import plain_value
 from appliance.core.copies import SCALARS, own
 from appliance.core.edge import Edge
@@ -161,6 +161,7 @@ def get_inputs(runner: Runner, run: TaskRun) -> State | None:
         inputs |= {key: own(value) for key, value in run.task.default_containers.items() if key not in inputs}
     run.inputs = inputs
     run.own_values = None
+    run.artifacts = {}
     return None
 
 
@@ -316,11 +317,8 @@ def is_due(state: State) -> bool:
 
 
 def retry_is_due(run: TaskRun, state: Failed) -> bool:
-    """May this failure be retried? Tasks that never started may not."""
-    task = run.task
-    if run.task_run_count > task.max_retries or isinstance(state, TriggerFailed):
-        return False
-    return not task.retry_on or isinstance(state.result, task.retry_on)
+    """May this failure be retried?"""
+    return retries.is_due(run.task, run.task_run_count, state)
 
 
 def elements(state: State, edge: Edge[Task]) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 
 MOST_VARIABLES = 200
 LONGEST_VALUE = 32_768
+MOST_CHARACTERS = 262_144
+"""Of all names and values: a process is started with an eighth of what the kernel allows at most."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,254}")
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _RESERVED = re.compile(r"(?:PYTHON|LD_|DYLD_|GCONV|MALLOC|GLIBC|APPLIANCE_).*|PATH|BROWSER", re.IGNORECASE)
@@ -28,6 +30,8 @@ def env_problem(env: Mapping[str, str]) -> str:
             return f"The value of {name} in env contains a NUL character; remove it."
         if len(value) > LONGEST_VALUE:
             return f"The value of {name} in env is too long ({len(value)}); use at most {LONGEST_VALUE} characters, or a file."
+    if (size := sum(len(name) + len(value) for name, value in env.items())) > MOST_CHARACTERS:
+        return f"env is too long in all ({size:,}); use at most {MOST_CHARACTERS:,} characters, or a file."
     return ""
 
 

@@ -144,7 +144,9 @@ def import_content(
     arguments, sys.argv = sys.argv, [str(path)]  # as for the script; those of this program are not for the file
     try:
         return file.load(content, others)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # whatever the file raises is the file's
         raise LoadError(_broken(file, error)) from error
     finally:
         sys.argv = arguments

@@ -12,8 +12,15 @@ MOST_PIDS = 4_194_304
 """More than any kernel allows."""
 PULLS = ("missing", "always", "never")
 POLICIES = ("Always", "IfNotPresent", "Never")
+LEAST_CPUS = 0.01
+"""Of a container. Engines take less for no limit, or refuse it."""
+_LEAST_MEMORY = 6 * 1024**2
 
-_IMAGE = re.compile(r"[A-Za-z0-9][\w./:@-]{0,499}", re.ASCII)
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
+_HOST = r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-f:]+\])(?::[0-9]{1,5})?"
+IMAGE_AND_TAG = rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}"
+_IMAGE = re.compile(rf"(?:{IMAGE_AND_TAG}|(?:{_HOST}/)?{_PART}(?:/{_PART})*)(?:@[a-z0-9]+:[0-9a-f]{{2,128}})?")
+_LONGEST_IMAGE = 500
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,252}", re.ASCII)
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
@@ -24,7 +31,7 @@ _VOLUME = re.compile(r"(?P<source>/[^:\0]*|[A-Za-z0-9][\w.-]*):(?P<target>/[^:\0
 
 def image_problem(image: str) -> str:
     """Why this can't be the name of an image, in a sentence; empty if it can."""
-    if _IMAGE.fullmatch(image):
+    if len(image) <= _LONGEST_IMAGE and _IMAGE.fullmatch(image):
         return ""
     return f"image {image[:100]!r} is not the name of an image; write it as in registry/name:tag."
 
@@ -55,23 +62,26 @@ def object_problem(option: str, names: Iterable[str]) -> str:
     return _first(option, names, _SUBDOMAIN, "use lower-case letters, digits, '-' and '.'.")
 
 
-def bytes_problem(option: str, amount: str) -> str:
-    """The same of an amount of memory, as Docker writes it."""
-    return _first(option, [amount], _BYTES, 'write a number and b, k, m or g, as in "512m".')
+def memory_problem(amount: str) -> str:
+    """The same of an amount of memory, as Docker writes it. 0 would be no limit."""
+    problem = _first("memory", [amount], _BYTES, 'write a number and b, k, m or g, as in "512m".')
+    if problem or memory_in(amount) >= _LEAST_MEMORY:
+        return problem
+    return f"memory {amount!r} is not valid; a container needs 6m or more."
 
 
 def memory_in(amount: str) -> int:
-    """The bytes in an amount of memory, as Docker writes it. Raises ValueError with a sentence."""
-    problem = bytes_problem("memory", amount)
-    if problem:
-        raise ValueError(problem)
+    """The bytes in an amount of memory that was checked, as Docker writes it."""
     number, unit = amount.rstrip("bkmgBKMG"), amount[-1].lower()
     return int(float(number) * 1024 ** max(0, "bkmg".find(unit)))
 
 
 def quantity_problem(option: str, amount: str) -> str:
-    """The same of a quantity, as Kubernetes writes it."""
-    return _first(option, [amount], _QUANTITY, 'write a number and a unit, as in "500m" or "2Gi".')
+    """The same of a quantity, as Kubernetes writes it. A limit of 0 would be none."""
+    problem = _first(option, [amount], _QUANTITY, 'write a number and a unit, as in "500m" or "2Gi".')
+    if problem or not option.endswith("_limit") or amount.strip("0.mkMGTPEi"):
+        return problem
+    return f"{option} {amount!r} is no limit; leave it out, or write how much a run gets."
 
 
 def bytes_in(amount: str) -> int | None:

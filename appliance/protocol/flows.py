@@ -39,6 +39,16 @@ class RegistrationPreview(Answer, kw_only=True):
     warnings: list[str] = []
 
 
+class RollBack(Message, kw_only=True):
+    """Make a copy of version `to` the newest one. With `newest`, the number of the version that the caller has seen as the newest, it is
+    refused if there is a newer one by now."""
+
+    to: int
+    newest: int | None = None
+    reason: str = ""
+    idempotency_key: str | None = None
+
+
 class SetRunTimeout(Message, kw_only=True):
     """How many seconds a run of the flow may take. 0: as long as it needs; null: what the code says, or else the site's setting."""
 

@@ -8,12 +8,11 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from appliance.protocol.containers import IMAGE_AND_TAG
 from appliance.protocol.fetched_code import CodeTree
 
 Sha256 = Annotated[str, msgspec.Meta(pattern=r"^sha256:[0-9a-f]{64}$")]
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
-_HOST = r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-f:]+\])(?::[0-9]{1,5})?"
-_NAME = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*:[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}}")
+_NAME = re.compile(IMAGE_AND_TAG)
 _LONGEST_NAME = 400
 
 

@@ -71,9 +71,9 @@ class DockerDocument(RunConfigDocument, tag="docker"):
         yield containers.image_problem(self.image) if self.image is not None else ""
         yield containers.volume_problem(self.volumes)
         yield containers.name_problem("network", self.networks)
-        yield containers.bytes_problem("memory", self.memory) if self.memory is not None else ""
-        if self.cpus is not None and not 0 < self.cpus <= 4_096:
-            yield f"cpus {self.cpus} is not valid; use a number of cores, such as 0.5 or 2."
+        yield containers.memory_problem(self.memory) if self.memory is not None else ""
+        if self.cpus is not None and not containers.LEAST_CPUS <= self.cpus <= 4_096:
+            yield f"cpus {self.cpus} is not valid; use a number of cores, {containers.LEAST_CPUS} or more."
         if isinstance(self.gpus, int) and not 0 <= self.gpus <= 1_024:
             yield f'gpus {self.gpus} is not valid; use a number of devices, or "all".'
         if self.pids is not None and not 1 <= self.pids <= containers.MOST_PIDS:

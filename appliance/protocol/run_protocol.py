@@ -58,6 +58,7 @@ class Begun(Answer, kw_only=True):
     longest_wait: float = 600.0  # seconds; for longer waits, the attempt hands the run back
     limited_tags: list[str] = []  # a task with one of these tags must request a slot before it runs
     starts_runs: bool = False  # whether the server starts runs for tasks; those of earlier releases don't
+    makes_artifacts: bool = False  # whether it keeps artifacts, likewise
     storage: dict[str, Any] = {}
     flow: str = ""
     project: str = ""
@@ -192,8 +193,10 @@ class AskSlots(Message, kw_only=True):
 
 
 class Slots(Answer, kw_only=True):
-    """If not granted, `reason` says who holds the slots; ask again after `retry_after` seconds."""
+    """If not granted, `reason` says who holds the slots; ask again after `retry_after` seconds. If that is `timed`, no other task with these
+    tags can start before, whoever ends."""
 
     granted: bool
     reason: str = ""
     retry_after: float = 0.0
+    timed: bool = False

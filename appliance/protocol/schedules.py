@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -36,6 +37,58 @@ class EditSchedule(PolicyFields, kw_only=True):
     run_config: JsonDocument | None = None
     reset: list[str] = []
     version: int | None = None
+
+
+class PreviewSchedule(Message, kw_only=True):
+    """A schedule that a flow might have: its document, and its parameters if not in it."""
+
+    document: JsonDocument
+    parameters: Parameters | None = None
+    limit: int = 10
+    schedule_id: UUID | None = None  # the schedule that is being edited: what is skipped of it stays skipped
+
+
+class SkipDueTime(Message, kw_only=True):
+    """One due time of a schedule, to be skipped or restored."""
+
+    at: datetime
+    reason: str = ""
+
+
+class DueTime(Answer, kw_only=True):
+    """A due time, also as the clock of the schedule's zone shows it, and what is special about it, a sentence each. `skipped`: it gets no
+    run, because a person has skipped it or deleted its run; who, and why."""
+
+    at: datetime
+    local: str
+    notes: list[str]
+    skipped: str | None = None
+
+
+class DroppedTime(Answer, kw_only=True):
+    """A time that gets no run, and why."""
+
+    at: datetime
+    local: str
+    reason: str
+
+
+class SchedulePreview(Answer, kw_only=True):
+    """The next due times. `dropped` are the first times until the last of them that a calendar drops; `missing` names required
+    parameters without a value, for which the schedule would be refused."""
+
+    description: str
+    timezone: str
+    times: list[DueTime]
+    dropped: list[DroppedTime]
+    missing: list[str]
+
+
+class ScheduleDeletion(Answer, kw_only=True):
+    """What deleting a schedule would delete with it. `declared`: the flow's code declares it."""
+
+    planned_runs: int
+    declared: bool
 
 
 class FieldEdit(Answer, kw_only=True):

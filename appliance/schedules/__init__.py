@@ -4,6 +4,7 @@ from appliance.schedules import adjustments, filters
 from appliance.schedules.calendars import Blackout, Calendar
 from appliance.schedules.clocks import Clock, CronClock, DatesClock, IntervalClock, RRuleClock
 from appliance.schedules.errors import ScheduleError
+from appliance.schedules.preview import preview
 from appliance.schedules.rule import Rule, parse, validate
 from appliance.schedules.schedule import CronSchedule, DatesSchedule, IntervalSchedule, RRuleSchedule, Schedule
 from appliance.schedules.texts import describe
@@ -27,5 +28,6 @@ __all__ = [
     "describe",
     "filters",
     "parse",
+    "preview",
     "validate",
 ]

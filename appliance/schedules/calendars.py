@@ -112,8 +112,10 @@ class Opening:
         self.moves = calendar.get("when_closed", "skip") == "move"
         if calendar.get("when_closed", "skip") not in ("skip", "move"):
             raise ScheduleError("A calendar's when_closed must be 'skip' or 'move'.")
-        if not isinstance(calendar.get("name", ""), str):
+        name = calendar.get("name", "")
+        if not isinstance(name, str):
             raise ScheduleError("A calendar's name must be a string.")
+        self._of_name = f" (calendar {name[:60]})" if name else ""
 
     def place(self, at: datetime) -> Placing:
         """Where a time goes: itself if it is allowed, else the time it is moved to, or None if it is skipped."""
@@ -138,6 +140,18 @@ class Opening:
         return (
             day.isoweekday() % 7 not in self.weekdays or day in self.holidays or (day.month, day.day) in self.every_year
         )
+
+    def why(self, at: datetime) -> str:
+        """Why a time is not allowed, in words."""
+        wall = wall_of(at, self.zone)
+        day = wall.date()
+        if day in self.holidays or (day.month, day.day) in self.every_year:
+            return f"{day.day} {day.strftime('%B')} is a holiday{self._of_name}"
+        if day.isoweekday() % 7 not in self.weekdays:
+            return f"{day.strftime('%A')} isn't a business day{self._of_name}"
+        ends = [end for _, end in self._around(at, day) if end is not None]
+        until = wall_of(max(ends), self.zone) if ends else wall
+        return f"Blackout until {until.day} {until.strftime('%B %H:%M')}{self._of_name}"
 
     def reaches_back(self, after: datetime) -> datetime:
         """The earliest instant that can be moved past `after`, or one before it."""

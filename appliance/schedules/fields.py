@@ -102,6 +102,11 @@ def instant(value: object, what: str, zone: ZoneInfo | None = None) -> datetime:
     )
 
 
+def is_wall(text: str) -> bool:
+    """Whether a valid time has no offset, so that it is a wall time."""
+    return datetime.fromisoformat(text).tzinfo is None
+
+
 def wall(value: object, what: str, zone: ZoneInfo) -> datetime:
     """A wall time of the zone: a time without an offset as it is, one with an offset converted."""
     moment = instant(value, what, zone)

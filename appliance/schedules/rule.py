@@ -19,7 +19,7 @@ from typing import Any
 from appliance.schedules import fields, policies
 from appliance.schedules.errors import ScheduleError
 from appliance.schedules.selection import FIELDS as SELECTING
-from appliance.schedules.selection import Selection
+from appliance.schedules.selection import Displaced, Selection
 from appliance.schedules.series import FIELDS_OF_KIND, Series, kind_of, series_of
 from appliance.schedules.texts import describe
 from appliance.schedules.zones import EARLIEST, LATEST, zone_of
@@ -77,6 +77,10 @@ class Rule:
         times = list(islice(self.times(after), max(0, n)))
         self._found = ((after, n, times), *self._found[: _ANSWERS_KEPT - 1])
         return list(times)
+
+    def displaced(self, after: datetime, until: datetime) -> Iterator[Displaced]:
+        """What the calendar moves or drops until then, of the times after `after` or moved past it."""
+        return iter(()) if self._selection is None else self._selection.displaced(self._bounded, after, until)
 
     def describe(self, with_zone: bool = True) -> str:
         """The schedule in words, such as "Every day at 06:30 (Europe/Berlin), on weekdays"."""

@@ -6,8 +6,10 @@ A time passes when it passes all `filters`, one of the `or_filters` (if there ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from heapq import heappop, heappush
+from itertools import islice, takewhile
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,12 +25,22 @@ from appliance.schedules.zones import EARLIEST, LATEST, instant_of, wall_of
 FIELDS = ("filters", "or_filters", "not_filters", "adjustments", "calendar")
 MOST_LOOKED_AT = 10_000
 """This many consecutive times of which none counts are an error, never a silent end."""
+MOST_DISPLACED = 1_000
 MOST_MOVED = 100
 """This many times of one closed day are moved; the others of that day are skipped."""
 _STEPS_LIKE_A_TIME = 5
 """The clock's own work counts, too: a recurrence rule may look at thousands of periods to find its next time."""
 _TICK = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Displaced:
+    """A time that the calendar moves to another, or drops: `to` is None."""
+
+    at: datetime
+    to: datetime | None
+    reason: str
 
 
 class Selection:
@@ -64,6 +76,21 @@ class Selection:
                 )
         while waiting:
             yield heappop(waiting)
+
+    def displaced(self, series: Series, after: datetime, until: datetime) -> Iterator[Displaced]:
+        """The times up to `until` that pass the filters and that the calendar moves or drops, looking at no more than a bounded number."""
+        if self.opening is None:
+            return
+        times = takewhile(lambda at: at <= until, series(max(EARLIEST, self.reaches_back(after))))
+        for at in islice(times, MOST_DISPLACED):
+            effort.spend(3)
+            if not self.verdict(at, wall_of(at, self.zone))[0]:
+                continue
+            for move in self.moves:
+                at = move.apply(at)
+            to = self.opening.place(at).at
+            if to != at:
+                yield Displaced(at, to, self.opening.why(at))
 
     def reaches_back(self, after: datetime) -> datetime:
         """The earliest instant at which a clock's time can be moved past `after`."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from typing import Any
@@ -14,7 +15,17 @@ from zoneinfo import ZoneInfo
 
 from appliance.schedules import cron, fields, recurrence
 from appliance.schedules.errors import ScheduleError
-from appliance.schedules.zones import LATEST, instant_of, shift_around, wall_of
+from appliance.schedules.zones import EPOCH, LATEST, instant_of, shift_around, wall_of
+
+
+@dataclass(frozen=True)
+class Walls:
+    """The wall times that a document names. `fixed`: each is due once, even where the clocks skip or repeat it."""
+
+    between: Callable[[datetime, datetime], Iterator[datetime]]
+    """At least the first, less than the second."""
+    fixed: bool
+
 
 Series = Callable[[datetime], Iterator[datetime]]
 """The times strictly after an instant, increasing, in UTC."""
@@ -42,7 +53,60 @@ def kind_of(document: object) -> str:
 
 def series_of(document: Mapping[str, Any], zone: ZoneInfo) -> Series:
     """The times of a document's own kind, before any selection. Raises ScheduleError."""
-    return _KINDS[kind_of(document)](document, zone)
+    kind = kind_of(document)
+    try:
+        return _KINDS[kind](document, zone)
+    except ScheduleError as error:
+        error.field = error.field or _RULES[kind]
+        raise
+
+
+_RULES = {"cron": "cron", "interval": "seconds", "dates": "dates", "rrule": "rrule"}
+"""The field that says when a schedule of each kind is due."""
+
+
+def walls_of(document: Mapping[str, Any], zone: ZoneInfo) -> Walls | None:
+    """The wall times of a document before any selection; None for an interval of elapsed time, which names none."""
+    kind = kind_of(document)
+    if kind == "cron":
+        parsed = cron.parse(document["cron"], document.get("day_or", True))
+        return Walls(lambda low, high: map(_wall, parsed.walls(_second(low), _second(high))), not parsed.wild)
+    if kind == "dates":
+        texts = [text for text in document["dates"] if fields.is_wall(text)]
+        walls = sorted(datetime.fromisoformat(text) for text in texts)
+        return Walls(lambda low, high: (wall for wall in walls if low <= wall < high), True)
+    if kind == "rrule":
+        rule = recurrence.parse(document["rrule"])
+        start = fields.wall(document.get("anchor") or DEFAULT_ANCHOR, "The anchor", zone)
+        return Walls(lambda low, high: takewhile(lambda wall: wall < high, rule.walls(start, low - _TICK)), True)
+    step = _step(document)
+    if step % _DAY:
+        return None
+    first = wall_of(_anchor(document), zone)
+
+    def daily(low: datetime, high: datetime) -> Iterator[datetime]:
+        wall = first + -((first - low) // step) * step
+        while wall < high:
+            yield wall
+            wall += step
+
+    return Walls(daily, True)
+
+
+def elapsed_step(document: Mapping[str, Any]) -> timedelta | None:
+    """The step of an interval that follows elapsed time; None for all other documents."""
+    if kind_of(document) != "interval":
+        return None
+    step = _step(document)
+    return step if step % _DAY else None
+
+
+def _wall(second: int) -> datetime:
+    return (EPOCH + timedelta(seconds=second)).replace(tzinfo=None)
+
+
+def _second(wall: datetime) -> int:
+    return -((EPOCH.replace(tzinfo=None) - wall) // timedelta(seconds=1))
 
 
 def _cron(document: Mapping[str, Any], zone: ZoneInfo) -> Series:
@@ -60,8 +124,7 @@ def _cron(document: Mapping[str, Any], zone: ZoneInfo) -> Series:
 
 def _interval(document: Mapping[str, Any], zone: ZoneInfo) -> Series:
     step = _step(document)
-    text = document.get("anchor")
-    anchor = _DEFAULT_START if text is None else fields.instant(text, "The anchor")
+    anchor = _anchor(document)
     if step % _DAY:
         return lambda after: _elapsed(anchor + ((after - anchor) // step + 1) * step, step)
     first = wall_of(anchor, zone)
@@ -71,6 +134,11 @@ def _interval(document: Mapping[str, Any], zone: ZoneInfo) -> Series:
         return _increasing(_on_wall(wall, step, zone), after)
 
     return on_wall
+
+
+def _anchor(document: Mapping[str, Any]) -> datetime:
+    text = document.get("anchor")
+    return _DEFAULT_START if text is None else fields.instant(text, "The anchor")
 
 
 def _step(document: Mapping[str, Any]) -> timedelta:

@@ -27,12 +27,14 @@ def zone_of(name: object) -> ZoneInfo:
     if name is None or name == "":
         return _zone("UTC")
     if not isinstance(name, str):
-        raise ScheduleError("The time zone of a schedule must be an IANA name such as Europe/Berlin.")
+        raise ScheduleError("The time zone of a schedule must be an IANA name such as Europe/Berlin.", "timezone")
     try:
         return _zone(name)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         excerpt = name if len(name) <= 60 else name[:60] + "..."
-        raise ScheduleError(f"There is no time zone {excerpt!r}; use an IANA name such as Europe/Berlin.") from error
+        raise ScheduleError(
+            f"There is no time zone {excerpt!r}; use an IANA name such as Europe/Berlin.", "timezone"
+        ) from error
 
 
 def instant_of(wall: datetime, zone: ZoneInfo) -> datetime:

@@ -118,6 +118,10 @@ class NoResult(NotFound):
     code = "no_result"
 
 
+class NoArtifact(NotFound):
+    code = "no_artifact"
+
+
 class UnknownName(ServerError):
     code = "unknown_name"
     status = 422

@@ -308,10 +308,10 @@ class _Session:
                 raise Refused(f"The answer of {_place(auth.token_url)} has no access_token.")
             self._credentials = {"authorization": f"Bearer {revealed(token)}"}
 
-    def ask(self, method: str, url: str, **more: Any) -> httpx2.Response:
+    def ask(self, method: str, url: str, headers: Mapping[str, str] | None = None, **more: Any) -> httpx2.Response:
         """The answer, if it is a good one; requests to busy servers are repeated."""
-        headers = {**self._headers, **self._credentials}
-        return self._sent(method, url, method in _HARMLESS, headers=headers, **_without_empty(more))
+        all_headers = {**(headers or {}), **self._headers, **self._credentials}
+        return self._sent(method, url, method in _HARMLESS, headers=all_headers, **_without_empty(more))
 
     def stream(self, params: dict[str, str]) -> Iterator[bytes]:
         headers = {**self._headers, **self._credentials}
@@ -466,8 +466,11 @@ def _place(url: str) -> str:
     scheme, separator, rest = plain.partition("://")
     if not separator:
         return plain
-    place = f"{scheme}://{rest.rpartition('@')[2]}"
-    host = rest.partition("/")[0].rpartition("@")[2]
+    authority, slash, path = rest.partition("/")
+    host = authority.rpartition("@")[2]
+    if "@" in path:  # of a password that has a slash, perhaps
+        return f"{scheme}://{host if host.rpartition(':')[2].isdigit() else host.partition(':')[0]}/{masking.MASK}"
+    place = f"{scheme}://{host}{slash}{path}"
     return place if masking.mask(place) == place else f"{scheme}://{host}/{masking.MASK}"
 
 

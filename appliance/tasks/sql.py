@@ -45,9 +45,21 @@ How = tuple[Fetch, int, bool]
 T = TypeVar("T")
 _STOPS = ("cancel_safe", "cancel", "interrupt")
 """What drivers call it to end a statement from another thread."""
-_DENIED = ("authentication failed", "access denied", "login failed", "no password supplied", "permission denied")
-_TRY_AGAIN = ("40001", "40P01", "55P03", "57P03", "53300", "SQLITE_BUSY", "SQLITE_LOCKED")
-"""Serialization failure, deadlock, lock not available, starting up, too many connections: the transaction has had no effect."""
+_DENIED = (
+    "authentication failed",
+    "access denied",
+    "login failed",
+    "no password supplied",
+    "permission denied",
+    "command denied",
+)
+_TRY_AGAIN = (
+    *("40001", "40P01", "55P03", "57P03", "53300", "SQLITE_BUSY", "SQLITE_LOCKED"),
+    *(1213, 1205, 1053, 1040),  # MySQL
+)
+"""Serialization failure, deadlock, lock not available, starting up or shutting down, too many connections: the transaction has had no effect."""
+_BROKEN_IN_MYSQL = range(2000, 3000)
+"""The numbers of the client's own errors."""
 _WATCH = "select set_config(name, '5000', false) from pg_settings where name = 'client_connection_check_interval'"
 _BROKEN = ("OperationalError", "InterfaceError", "ConnectionTimeout")
 
@@ -90,17 +102,17 @@ class DatabaseTask(LibraryTask):
         url = self.address()
         place = url.set(username=None, password=None, query={}).render_as_string()
         text = revealed(self.password if password is None else password)
-        drivers: list[Any] = []
+        ends: list[Callable[[], object]] = []
         stopped = threading.Event()
 
         def stop() -> None:
             stopped.set()
-            for driver in drivers:
-                _stop(driver)
+            for end in ends:
+                end()
 
         def whole() -> T:
             with _connected(url if text is None else url.set(password=text), self.connect_args, place) as connection:
-                drivers.append(connection.connection.driver_connection)
+                ends.append(_end(connection))
                 if stopped.is_set():
                     raise Unreachable(f"The connection to {place} came too late.")
                 _have_the_server_watch(connection)
@@ -383,6 +395,9 @@ def _sentences(place: str, harmless: bool) -> Iterator[None]:
 def _problem(error: BaseException, place: str, harmless: bool, is_broken: bool) -> TaskLibraryError:
     said, text = first_line(error), str(error).lower()
     code = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None)
+    if len(error.args) == 2 and isinstance(error.args[0], int) and error.args[0]:  # as drivers of MySQL do
+        code, said = error.args[0], str(error.args[1]).rstrip(".")
+        is_broken = is_broken or code in _BROKEN_IN_MYSQL
     if any(phrase in text for phrase in _DENIED) or str(code or "").startswith(("28", "42501")):
         return AccessDenied(f"{place} denies access: {said}.")
     if code in _TRY_AGAIN:
@@ -393,11 +408,22 @@ def _problem(error: BaseException, place: str, harmless: bool, is_broken: bool) 
     return Refused(f"{place} answered: {said}.", code)
 
 
-def _stop(driver: Any) -> None:
+def _end(connection: Connection) -> Callable[[], object]:
+    """What ends the statement of a connection from another thread."""
+    driver: Any = connection.connection.driver_connection
     for name in _STOPS:
         if hasattr(driver, name):
-            getattr(driver, name)()
-            return
+            end: Callable[[], object] = getattr(driver, name)
+            return end
+    if not hasattr(driver, "thread_id"):
+        return lambda: None
+    engine, kill = connection.engine, f"KILL QUERY {driver.thread_id()}"
+
+    def end_in_mysql() -> None:
+        with engine.connect() as other:
+            other.exec_driver_sql(kill)
+
+    return end_in_mysql
 
 
 def _have_the_server_watch(connection: Connection) -> None:

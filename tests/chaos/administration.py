@@ -13,6 +13,7 @@ from uuid import UUID
 
 from appliance.config import Settings
 from appliance.kit import clock, ids
+from appliance.protocol.automations import Action, CreateAutomation, EditAutomation
 from appliance.protocol.saved_views import EditView, SaveView
 from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken, RotateToken
@@ -20,8 +21,11 @@ from appliance.protocol.users import ChangePassword, CreateUser, EditUser, Login
 from appliance.server.actions import (
     agent_states,
     agents,
+    automations,
+    deliveries,
     disk,
     log_search,
+    lost_agents,
     passwords,
     presence,
     projects,
@@ -39,6 +43,7 @@ from appliance.server.actions import (
     tokens,
     users,
 )
+from appliance.server.actions.flow_runs.cancel import cancel_run
 from appliance.server.actions.report_rows import log_row
 from appliance.server.actions.retention import Sweep, keep_of
 from appliance.server.auth import sessions as credentials
@@ -53,6 +58,7 @@ from appliance.server.db.reads.run_names import FILL
 from appliance.server.db.session import Database
 from appliance.server.db.writes import logs, settings
 from appliance.server.errors import ServerError
+from appliance.server.services.notifier import Notifier
 from appliance.server.services.scheduler import Scheduler
 from tests.integration import builders
 
@@ -78,6 +84,7 @@ class Administration:
                 self.come_and_go,
                 self.hand_out,
                 self.keep_views,
+                self.hear_of_failures,
                 self.keep_secrets,
                 self.look_after,
                 self.plan,
@@ -151,6 +158,31 @@ class Administration:
         saved_views.edit(self.db, bob, kept, EditView(default=True))
         saved_views.delete(self.db, bob, saved_views.save(self.db, bob, SaveView(name="Gone")))
 
+    def hear_of_failures(self) -> None:
+        """An automation waits for failures of runs; another one is deleted. What is made for it can't be sent, is settled, and sent again.
+        A third one sets a limit."""
+        action = Action(kind="syslog", url="udp://127.0.0.1:1")
+        request = CreateAutomation(name="failures", events=["run.cancelled"], action=action)
+        once(lambda: automations.create(self.db, SYSTEM, request))
+        [kept] = builders.rows(self.db, "select id from automation where name = 'failures'")
+        automations.edit(self.db, SYSTEM, UUID(str(kept["id"])), EditAutomation(at_most=100))
+        gone = CreateAutomation(name="gone", events=["run.failed"], action=action)
+        once(lambda: automations.delete(self.db, SYSTEM, automations.create(self.db, SYSTEM, gone)))
+        flow = builders.register(self.db).flow_id
+        admin = Actor(kind="user", name="admin", role="admin", user_id=id_of(self.db, "admin"))
+        acting = CreateAutomation(
+            name="acting", events=["run.cancelled"], action=Action(kind="set_limit", tag="db", slots=5), at_most=100
+        )
+        once(lambda: automations.create(self.db, admin, acting))
+        cancel_run(self.db, SYSTEM, builders.create(self.db, flow))
+        notifier = Notifier(self.db, Settings())
+        notifier.run_once(self.time + timedelta(minutes=1))
+        notifier.finish(10)
+        for row in builders.rows(self.db, "select id from delivery where state = 'failed'"):
+            once(lambda id=row["id"]: deliveries.send_again(self.db, SYSTEM, UUID(str(id)), now=self.time))
+        builders.enrol(self.db, "lost")
+        lost_agents.note(self.db, self.time + timedelta(hours=1))
+
     def keep_secrets(self) -> None:
         """One is set twice and read by a run, another is deleted; then everything is sealed with another key."""
         keys = SecretKeys(self.folder / "secrets.key")
@@ -176,6 +208,7 @@ class Administration:
         while log_search.follow(self.db):
             pass
         disk.sample(self.db, self.time)
+        disk.note_low(self.db, 1, self.time)
         Sweep(self.db, keep_of(Settings()), self.time, 5.0).run()
         disk.free_space(self.db, replace(SYSTEM, key="free"), Settings(), 365.0)
 

@@ -31,8 +31,8 @@ MORNING = datetime(2026, 3, 2, 8, 0, 0, tzinfo=UTC)
 FAILURE = Path("failure.txt")
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.chaos.warm"])
-ADMINISTRATIVE = ("agent.sign_off", "agent.drain", "agent.resume", "agent.forget", "outage.", "restored.", "soundness.",
-    "disk.sample", "log_search", "presence", "project", "recorded", "retention", "rollup", "run_names", "saved_view", "schedule.move", "secret", "session", "setup", "token", "user",
+ADMINISTRATIVE = ("agent.sign_off", "agent.drain", "agent.resume", "agent.forget", "agents.lost", "automation", "delivery", "outage.", "restored.", "soundness.",
+    "disk.", "log_search", "outbox.marked", "outbox.picked", "outbox.sent", "presence", "project", "recorded", "retention", "rollup", "run_names", "saved_view", "schedule.move", "secret", "session", "setup", "token", "user",
 )  # fmt: skip
 
 

@@ -52,21 +52,21 @@ def storm(directory: Path, *, claims: int, seed: int, per_kill: int = PER_KILL, 
         database = site.database()
         stack.callback(database.dispose)
         created, next_kill, waiting = 0, per_kill, min(WAITING, per_kill)  # more would be claimed between two kills
-        while (claimed := _claimed(database)) < claims:
-            while created < min(claims, claimed + waiting):
+        while (number := claimed(database)) < claims:
+            while created < min(claims, number + waiting):
                 flow_runs.create(api, CreateFlowRun(project="chaos", flow="ticks"))
                 created += 1
             time.sleep(pauses.uniform(0.05, 0.2))
-            if claimed >= next_kill:
+            if number >= next_kill:
                 _kill(site, kills.choice(VICTIMS), killed, verdict)
-                next_kill = claimed + per_kill
-        until("all runs are over", lambda: _open(database, clock.now()) == 0, 180)
+                next_kill = number + per_kill
+        until("all runs are over", lambda: open_runs(database, clock.now()) == 0, 180)
         site.come_to_rest()
         found = judge(database, clock.now(), ledger=site.ledger)
         verdict.counts.update(found.counts)
         verdict.violations += found.violations
         check_deaths(verdict, database, killed)
-        verdict.counts["claims"] = _claimed(database)
+        verdict.counts["claims"] = claimed(database)
     return verdict
 
 
@@ -83,13 +83,15 @@ def _kill(site: Site, victim: str, killed: dict[str, datetime], verdict: Verdict
     verdict.counts[f"kills of {victim}"] += 1
 
 
-def _claimed(database: Database) -> int:
+def claimed(database: Database) -> int:
+    """How many attempts were claimed so far."""
     state = metadata.tables["flow_run_state"]
     with database.read() as session:
         return session.execute(select(func.count()).where(state.c.type == "PENDING")).scalar_one()
 
 
-def _open(database: Database, due: datetime) -> int:
+def open_runs(database: Database, due: datetime) -> int:
+    """How many runs that no schedule has made are due and not over."""
     run = metadata.tables["flow_run"]
     with database.read() as session:
         query = select(func.count()).where(

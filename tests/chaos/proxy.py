@@ -20,17 +20,23 @@ _ERROR = (
 
 
 class Proxy:
-    """Listens on `port` of `host`, with `tls` if there is one, and passes on to `target`, a port or the path of a socket, in a thread of its own. `mark` is what requests
+    """Listens on `port` of `host`, a free one if that is 0, with `tls` if there is one, and passes on to `target`, a port or the path of a socket, in a thread of its own. `mark` is what requests
     contain whose answers are lost in mode SWALLOW_MARKED; `lost` counts them."""
 
     def __init__(
-        self, target: int | str, mark: bytes = b"", host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+        self,
+        target: int | str,
+        mark: bytes = b"",
+        host: str = "127.0.0.1",
+        tls: ssl.SSLContext | None = None,
+        port: int = 0,
+        delay: float = DELAY_SECONDS,
     ) -> None:
         self._target, self._mark, self._tls = target, mark, tls
-        self._listener = socket.create_server((host, 0))
+        self._listener = socket.create_server((host, port))
         self.port: int = self._listener.getsockname()[1]
         self.url = f"{'https' if tls else 'http'}://{host}:{self.port}"
-        self.lost = 0
+        self.lost, self._delay = 0, delay
         self._mode = PASS
         self._open: set[asyncio.StreamWriter] = set()
         self._marked: set[asyncio.StreamWriter] = set()
@@ -47,6 +53,10 @@ class Proxy:
     def strand(self) -> None:
         """Pass nothing on any more on what is open now, and tell nobody; new connections work."""
         self._loop.call_soon_threadsafe(lambda: self._stranded.update(self._open))
+
+    def lead(self, target: int | str) -> None:
+        """New connections lead there."""
+        self._target = target
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._stopped.set)
@@ -107,12 +117,16 @@ class Proxy:
             return await asyncio.open_unix_connection(self._target)
         return await asyncio.open_connection("127.0.0.1", self._target)
 
+    def _passing(self, content: bytes, is_request: bool) -> None:
+        """For those who want to know what arrives."""
+
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answered: asyncio.StreamWriter | None
     ) -> None:
         """Requests have one whom they are `answered` to; answers have none."""
         with suppress(OSError):
             while content := await reader.read(65_536):
+                self._passing(content, answered is not None)
                 if self._mode == HOLE or writer in self._stranded:
                     continue
                 if answered is None and (self._mode == SWALLOW or writer in self._marked):
@@ -121,7 +135,7 @@ class Proxy:
                 if answered is not None and self._mode == SWALLOW_MARKED and self._mark in content:
                     self._marked.add(answered)
                 if self._mode == DELAY:
-                    await asyncio.sleep(DELAY_SECONDS)
+                    await asyncio.sleep(self._delay)
                 writer.write(content)
                 await writer.drain()
         writer.transport.abort()

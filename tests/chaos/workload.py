@@ -18,14 +18,16 @@ from appliance.protocol.agents import AgentReport, Claim, Exited, Held, Work
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.bundles import AskBundle, PutBundle
 from appliance.protocol.flow_runs import ChangeFlowRun, EditFlowRun, MarkFlowRun, RestartFlowRun
-from appliance.protocol.flows import SetFlowDefaults
+from appliance.protocol.flows import RollBack, SetFlowDefaults
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.run_protocol import AskChild, AskSlots, Begin
+from appliance.protocol.schedules import SkipDueTime
 from appliance.protocol.verbs import VERBS
 from appliance.server.actions import (
     agents,
+    artifacts,
     bundles,
     child_runs,
     concurrency,
@@ -40,8 +42,11 @@ from appliance.server.actions import (
     maintenance,
     projects,
     repair,
+    rollbacks,
     run_timeouts,
+    schedule_previews,
     schedules,
+    skipped_times,
     slots,
 )
 from appliance.server.actions import run_protocol as runs
@@ -60,7 +65,7 @@ from appliance.server.services.process import Rounds
 from appliance.server.services.repair import Repair
 from appliance.server.services.scheduler import Scheduler
 from tests.chaos.journal import Journal
-from tests.integration import builders, result_doors
+from tests.integration import artifact_requests, builders, result_doors
 from tests.integration.builders import AGENT, ALICE, MINUTELY, RUN, send, task
 
 MOST_ROUNDS = 40
@@ -217,13 +222,16 @@ class Workload:
                 self.carry_out(work)
 
     def schedule(self) -> None:
-        """An outage that is longer than what is planned ahead, edits, and a schedule switched off and on."""
+        """An outage that is longer than what is planned ahead, edits, a schedule switched off and on, and one due time skipped."""
         made = schedules.create(self.db, ALICE, self.flow, {"kind": "interval", "seconds": 60}, {"n": 3}).id
         self.time += timedelta(minutes=30)
         self.scheduler.run_once(self.time)
         schedules.edit(self.db, ALICE, made, {"kind": "interval", "seconds": 120})
         schedules.set_active(self.db, ALICE, made, False)
         schedules.set_active(self.db, ALICE, made, True)
+        coming = SkipDueTime(at=schedule_previews.of_schedule(self.db, made, 3).times[2].at)
+        skipped_times.skip(self.db, ALICE, made, coming)
+        skipped_times.unskip(self.db, ALICE, made, coming)
         schedules.delete(self.db, ALICE, made)
 
     def steer(self) -> None:
@@ -321,7 +329,7 @@ class Workload:
             repair.end_overrun(self.db, overdue, timeout, now=self.time)
 
     def keep(self) -> None:
-        """A run stores a result with the appliance, and another that an administrator removes."""
+        """A run stores a result with the appliance and makes an artifact, and others of both that people remove."""
         self.work()
         run = builders.create(self.db, builders.register(self.db, "keeps").flow_id)
         for work in builders.claim(self.db, self.agent, 100):
@@ -332,6 +340,9 @@ class Workload:
             result_doors.stored(self.db, work, f"{run}/own", b"own")
             unwanted = result_doors.stored(self.db, work, f"{run}/unwanted", b"unwanted")
             kept_results.remove(self.db, ALICE, unwanted)
+            artifact_requests.made(self.db, work, key="report", attempt=work.attempt)
+            spare = artifact_requests.made(self.db, work, name="spare", number=2, attempt=work.attempt)
+            artifacts.remove(self.db, ALICE, spare.id)
             send(self.db, run, 1, builders.flow("SUCCESS", "Success"), attempt=work.attempt)
 
     def start_child(self) -> None:
@@ -364,10 +375,12 @@ class Workload:
         assert bundles.remove_unnamed(self.db, self.time) == 1
 
     def default(self) -> None:
-        """Operators change what new runs of a flow have, and take it back."""
+        """Operators change what new runs of a flow have, and take it back; they roll it back to its first version."""
         defaulted = builders.register(self.db, "defaulted", schedules=[MINUTELY]).flow_id
         for env in ({"MODE": "full"}, {}):
             flow_defaults.set_defaults(self.db, ALICE, defaulted, SetFlowDefaults(run_config={"env": env}))
+        builders.register(self.db, "defaulted", content="changed", schedules=[MINUTELY])
+        rollbacks.roll_back(self.db, ALICE, defaulted, RollBack(to=1))
 
     def grow_old(self) -> None:
         """A flow and its project are renamed, paused, archived and deleted, with a run in progress that is cancelled for it."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from appliance.client import agents, concurrency, errors, run_protocol
+from appliance.client import agents, artifacts, concurrency, errors, run_protocol
 from appliance.client.transport import Transport, path
 from appliance.core.states import Cached, Failed, Mapped, Retrying, Running, Skipped, State, Success, TriggerFailed
 from appliance.engine.tracked import events
 from appliance.protocol.agents import AgentReport, Claim, Enrol, Exited, Held, InfrastructureLog, Work
+from appliance.protocol.artifacts import MakeArtifact
 from appliance.protocol.flow_runs import ChangeFlowRun, CreateFlowRun, FlowRunView, RestartFlowRun
 from appliance.protocol.flows import Registered, Registration
 from appliance.protocol.run_protocol import AskChild, AskSlots, AwaitChildren
@@ -104,6 +106,10 @@ def run_conversation(speaker: Speaker) -> None:
     assert run_protocol.slots(first, run, AskSlots(attempt=1, task_slug="extract-1", map_index=1, tags=["db"])).granted
     with pytest.raises(errors.Invalid):
         first.send("POST", path("flow-runs", run, "report"), b'{"attempt":1,"seq":3,"events":[],"colour":"red"}')
+    artifact = MakeArtifact(
+        attempt=1, number=1, slot="0" * 64, kind="markdown", sha256=sha256(b"x").hexdigest(), content=b"x", key="report"
+    )
+    assert artifacts.make(first, run, artifact) == artifacts.make(first, run, artifact)
     stage.move(1)
     _report(first, run, 1, 3, (Failed(message="Some reference tasks failed."), stage.time))
     with pytest.raises(errors.ClientError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -95,21 +95,22 @@ class Recording:
         method: str,
         path: str,
         *,
-        content: bytes | None,
+        content: Iterable[bytes] | None,
         params: Any,
         headers: dict[str, str],
         extensions: Any,  # see client.library; there is no connection here
     ) -> Iterator[Any]:
         assert not params, "query parameters are not recorded; put them into the path"
         self._stage.next_exchange()
-        response = self._http.request(method, path, content=content, headers=headers)
+        sent = b"".join(content or ())
+        response = self._http.request(method, path, content=sent, headers=headers)
         self.exchanges.append(
             Exchange(
                 at=self._stage.time.isoformat(),
                 method=method,
                 path=path,
                 authorization=headers.get("Authorization", ""),
-                request=(content or b"").decode(),
+                request=sent.decode(),
                 status=response.status_code,
                 answer=response.content.decode(),
             )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -45,7 +45,7 @@ class Playback:
         method: str,
         path: str,
         *,
-        content: bytes | None,
+        content: Iterable[bytes] | None,
         params: Any,
         headers: dict[str, str],
         extensions: Any,  # as in Recording
@@ -53,7 +53,7 @@ class Playback:
         assert not params, "query parameters are not recorded; put them into the path"
         expected = self.remaining.pop(0)
         assert (method, path) == (expected.method, expected.path)
-        assert (content or b"") == expected.request.encode(), HINT
+        assert b"".join(content or ()) == expected.request.encode(), HINT
         assert headers.get("Authorization", "") == expected.authorization
         self._stage.time = expected.time
         yield Response(expected)

@@ -89,6 +89,7 @@ def test_a_result_is_what_its_source_makes_today(location: str, main: dict[str, 
         assert [str(error) for error in value] == SENTENCES
         for old, new in zip(value, fresh, strict=True):
             new.args = old.args
+            vars(new).pop("field", None)  # a stored error of a schedule doesn't name the field to correct
     assert likeness(value) == likeness(fresh)
 
 

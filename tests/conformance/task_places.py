@@ -1,19 +1,17 @@
-"""What the suite of the task library needs to know of each subject: calls that go well, hang, are refused, or reach nobody."""
+"""The subjects of the task library, as places of the suite."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from appliance.core.secrets import Secret
-from appliance.core.task import Task
 from appliance.tasks.chat import SlackTask
 from appliance.tasks.docker import ListContainers, RunContainer
 from appliance.tasks.email import EmailTask
@@ -23,6 +21,8 @@ from appliance.tasks.http import Bearer, HttpRequest
 from appliance.tasks.library.errors import Unreachable
 from appliance.tasks.object_stores import S3List
 from appliance.tasks.postgres import PostgresFetch
+from appliance.tasks.prometheus import PushGaugeToGateway
+from appliance.tasks.rss import ParseRSSFeed
 from appliance.tasks.sftp import SftpDownload
 from appliance.tasks.shell import ShellTask
 from appliance.tasks.sql import SqlExecute, SqlFetch
@@ -34,56 +34,13 @@ from tests.chaos.proxy import HOLE, Proxy
 from tests.conformance.git_servers import TOKEN, GitOverHttp
 from tests.conformance.sftp_server import PASSWORD as SSH_PASSWORD
 from tests.conformance.sftp_server import USER, Sftp
+from tests.conformance.task_daemon_places import DAEMONS
+from tests.conformance.task_data_places import DATA
+from tests.conformance.task_place import SECRET, VALUE, WRONG, Make, Place
 from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository, moto
 from tests.e2e.appliance_process import free_port
 
 IMAGE = docker_images.BASE_IMAGE
-SECRET = "ZEBRA_PASSWORD"
-VALUE = "right-zebra-4711"
-WRONG = "wrong-zebra-0815"
-Make = Callable[..., Task]
-
-
-class Place:
-    """One subject with the other side of its calls. Tasks are made inside a flow, so methods return what makes and calls them."""
-
-    subject: ClassVar[str]
-    value: str = VALUE
-    """Of the secret, when the call goes well."""
-    wrong: str = WRONG
-
-    def __init__(self, folder: Path, request: pytest.FixtureRequest) -> None:
-        self.folder = folder
-
-    def close(self) -> None:
-        """End the other side."""
-
-    def good(self) -> Callable[..., Task]:
-        """A call that goes well, and uses the secret if the subject knows any."""
-        raise AssertionError("every subject has one")
-
-    def slow(self) -> Callable[..., Task] | None:
-        """A call that takes an hour."""
-        return None
-
-    def is_busy(self) -> bool:
-        """Does the other side still work on the slow call?"""
-        return False
-
-    def denied(self) -> Callable[..., Task] | None:
-        """A call with the secret, whose value is wrong."""
-        return None
-
-    def unreachable(self) -> Callable[..., Task] | None:
-        """A call of a port on which nobody listens."""
-        return None
-
-    target: int | str | None = None
-    """The port, or the path of the socket, to which `through` leads."""
-
-    def through(self, _port: int) -> Callable[..., Task] | None:
-        """A call that only reads, by way of a proxy on this port."""
-        return None
 
 
 class Shell(Place):
@@ -284,6 +241,35 @@ class Chat(Place):
         return self.good()
 
 
+class Prometheus(Http):
+    subject = "prometheus"
+
+    def push(self, url: str) -> Make:
+        return lambda **options: PushGaugeToGateway(url, "rows", auth=Bearer(Secret(SECRET)), **options)([1])
+
+    def good(self) -> Make:
+        return self.push(f"{self.web.url}/push")
+
+    def slow(self) -> Make:
+        return self.push(f"{self.web.url}/open/slow")
+
+    def through(self, port: int) -> Make:
+        return self.push(f"http://127.0.0.1:{port}/push")
+
+
+class Rss(Http):
+    subject = "rss"
+
+    def parse(self, url: str) -> Make:
+        return lambda **options: ParseRSSFeed(url, auth=Bearer(Secret(SECRET)), **options)()
+
+    def slow(self) -> Make:
+        return self.parse(f"{self.web.url}/open/slow/")
+
+    def through(self, port: int) -> Make:
+        return self.parse(f"http://127.0.0.1:{port}/feed.xml")
+
+
 class Templates(Place):
     subject = "templates"
 
@@ -464,5 +450,8 @@ class SftpFiles(Ssh):
 
 
 PLACES: list[type[Place]] = [
-    *(Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat, Templates, Git, Docker, ObjectStores, Ssh, SftpFiles),
+    *(Shell, Http, Sql, Postgres, Sqlite, Files, Email, Chat, Prometheus, Rss, Templates, Git, Docker, ObjectStores),
+    *(Ssh, SftpFiles),
+    *DATA,
+    *DAEMONS,
 ]

@@ -74,6 +74,8 @@ class Web:
             return request.connection.shutdown(socket.SHUT_RDWR)
         if url.path.startswith("/open/slow/"):
             return self._slow(request, query, body)
+        if url.path.startswith("/push/"):
+            return send(request, 200, {}, b"")
         route: Callable[..., None] = getattr(
             self, f"_{url.path.strip('/').replace('/', '_').replace('.', '_')}", self._missing
         )
@@ -132,6 +134,9 @@ class Web:
 
     def _report_csv(self, request: Any, _query: Any, _body: bytes) -> None:
         send(request, 200, {"content-type": "text/csv"}, REPORT)
+
+    def _feed_xml(self, request: Any, _query: Any, _body: bytes) -> None:
+        send(request, 200, {"content-type": "application/rss+xml"}, FEED)
 
     def _elsewhere(self, request: Any, query: dict[str, str], _body: bytes) -> None:
         send(request, 302, {"location": query["to"]}, b"")
@@ -266,6 +271,11 @@ def moto(bucket: str) -> str:
     return _moto()
 
 
+FEED = b"""<?xml version="1.0" encoding="utf-8"?>
+<rss version="2.0"><channel><title>News &amp; more</title><link>/home</link>
+<item><title>First</title><link>/1</link><guid isPermaLink="false">n1</guid><author>ada</author>
+<pubDate>Sat, 31 Jan 2026 06:30:00 +0100</pubDate><description><![CDATA[<b>x</b><script>y</script>]]></description></item>
+<item><title>Zweite \xc3\xbc</title></item></channel></rss>"""
 REPORT = b"a,b\n1,2\n" * 1000
 REPORT_SHA256 = hashlib.sha256(REPORT).hexdigest()
 

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import datetime
@@ -301,6 +302,42 @@ def test_an_attempt_is_not_started_twice(site: Site) -> None:
         assert site.lines(run).count("waiting") == 1
         site.until_clean(name)
     finally:
+        first.close()
+        second.close()
+
+
+def test_what_another_agent_of_its_name_is_about_to_start_is_left_alone(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent that starts meanwhile, and sees it."""
+    if not site.kind.finds_unrecorded:
+        pytest.skip("such agents see nothing of each other")
+    name = f"beside-{site.kind.name}"
+    enrolled = agents.enrol(site.client, introduction(site.kind.name, name, [name], 1, None, None))  # type: ignore[arg-type]
+    run = flow_runs.create(site.client, CreateFlowRun(project="p", flow="greets", labels=[name])).id
+    (work,) = agents.claim(site.client, enrolled.agent_id, Claim(free_slots=1)).work
+    first, second = (site.kind.inside(site.client, name, site.folder / f"{name}-{number}") for number in (1, 2))
+    is_due, gate, release = threading.Event(), threading.Event(), first._release  # type: ignore[attr-defined]
+
+    def release_late(live: object) -> None:
+        is_due.set()
+        assert gate.wait(60)
+        release(live)
+
+    monkeypatch.setattr(first, "_release", release_late)
+    try:
+        first.open()
+        first.on_enrol(enrolled)
+        first.start(work)
+        assert is_due.wait(60)
+        second.open()
+        second.on_enrol(enrolled)
+        assert second.holding() == []
+        gate.set()
+        site.ended(run)
+        site.until_clean(name)
+    finally:
+        gate.set()
         first.close()
         second.close()
 

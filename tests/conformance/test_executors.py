@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from appliance.core import states
+from appliance.core import artifacts, states
 from appliance.core.annotations import flatten, unmapped
 from appliance.core.context import context
 from appliance.core.control import case, merge, switch
@@ -265,6 +265,35 @@ def records() -> Iterator[list[logging.LogRecord]]:
         yield found
     finally:
         logger.removeHandler(handler)
+
+
+def test_artifacts_come_to_the_process_of_the_run(executor: Executor) -> None:
+    @task
+    def make(n: int) -> None:
+        for number in range(2):
+            artifacts.markdown(f"{n}.{number}", key="report")
+        artifacts.file(b"x" * 100_000, name="large")
+        artifacts.progress(100)
+
+    made: list[artifacts.Artifact] = []
+    artifacts.connect(made.append)
+    try:
+        with Flow("f") as flow:
+            make.map([0, 1])
+        assert run(flow, executor).is_successful()
+    finally:
+        artifacts.connect(None)
+    found = sorted((one.map_index, one.kind, one.number, one.content[:4], len(one.content)) for one in made)
+    of_each = [
+        ("file", 0, b"xxxx", 100_000),
+        ("markdown", 0, b"%d.0", 3),
+        ("markdown", 1, b"%d.1", 3),
+        ("progress", 0, b"", 0),
+    ]
+    assert found == [
+        (n, kind, number, text.replace(b"%d", b"%d" % n), size) for n in (0, 1) for kind, number, text, size in of_each
+    ]
+    assert {one.task_slug for one in made} == {"make-1"} and len({one.flow_run_id for one in made}) == 1
 
 
 def test_log_lines_belong_to_their_task(executor: Executor) -> None:

@@ -1,4 +1,4 @@
-"""Tasks for databases: what they execute, fetch and load, on Postgres and on SQLite, and what a transaction leaves behind."""
+"""Tasks for databases: what they execute, fetch and load, on Postgres, SQLite and MariaDB, and what a transaction leaves behind."""
 
 from __future__ import annotations
 
@@ -17,16 +17,22 @@ from appliance.tasks.library.errors import MissingArgument, Refused, Unreachable
 from appliance.tasks.postgres import PostgresExecute, PostgresExecuteMany, PostgresFetch, PostgresLoad
 from appliance.tasks.sql import BATCH, SqlExecute, SqlExecuteMany, SqlFetch, SqlLoad
 from appliance.tasks.sqlite import SQLiteQuery, SQLiteScript
+from tests.conformance.task_daemons import mariadb
 from tests.integration.conftest import new_database_name, new_postgres, postgres_server
 
-__all__ = ["postgres_server"]
+__all__ = ["mariadb", "postgres_server"]
 TABLE = "create table item (id integer primary key, name text)"
 
 
-@pytest.fixture(params=["sqlite", "postgres"])
+@pytest.fixture(params=["sqlite", "postgres", "mariadb"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'items.db'}"
+    elif request.param == "mariadb":
+        server, name = request.getfixturevalue("mariadb"), new_database_name()
+        server.ask(f"create database {name}")
+        yield f"mysql+pymysql://root@/{name}?unix_socket={server.socket}"
+        server.ask(f"drop database {name}")
     else:
         with new_postgres(request.getfixturevalue("postgres_server"), new_database_name()) as address:
             yield address
@@ -116,8 +122,8 @@ def test_addresses_and_missing_arguments_are_sentences(tmp_path: Path) -> None:
         SqlExecute("select 1", url="sqlite://", password="x")  # type: ignore[arg-type]
     with pytest.raises(MissingArgument, match="SqlFetch has no query"):
         SqlFetch(url="sqlite://").run()
-    with pytest.raises(Refused, match=r"driver for mysql.* is not installed: No module named 'pymysql'"):
-        SqlFetch("select 1", url="mysql+pymysql://ada@db.example.org/x").run()
+    with pytest.raises(Refused, match=r"driver for mysql.* is not installed: No module named 'asyncmy'"):
+        SqlFetch("select 1", url="mysql+asyncmy://ada@db.example.org/x").run()
     with pytest.raises(Refused, match="unable to open database file"):
         SQLiteQuery(tmp_path / "missing" / "x.db", "select 1").run()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
@@ -16,15 +17,17 @@ from pathlib import Path
 import pytest
 
 from appliance.tasks.catalogue import SUBJECTS
+from appliance.tasks.duckdb import DuckDBFetch
 from tests import docker_images
-from tests.certificates import authority
+from tests.certificates import Authority, authority
 from tests.conformance.git_servers import TOKEN, GitOverHttp
 from tests.conformance.sftp_server import PASSWORD as SSH_PASSWORD
 from tests.conformance.sftp_server import Sftp
-from tests.conformance.task_servers import Mail, PasswordDatabase, Web, bare_repository, moto
+from tests.conformance.task_daemons import MariaDBUser, Mosquitto, Redis, mariadb
+from tests.conformance.task_servers import FEED, Mail, PasswordDatabase, Web, bare_repository, moto
 from tests.integration.conftest import postgres_server
 
-__all__ = ["postgres_server"]
+__all__ = ["mariadb", "postgres_server"]
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "pages" / "tasks.md").read_text()
 TEMPLATE = ROOT / "docs" / "dev" / "tasks.md"
@@ -69,8 +72,39 @@ def postgres_items(_folder: Path, request: pytest.FixtureRequest) -> Iterator[Se
 
 
 @contextmanager
+def mysql_items(_folder: Path, request: pytest.FixtureRequest) -> Iterator[Setting]:
+    with closing(MariaDBUser(request.getfixturevalue("mariadb"), PASSWORD)) as user:
+        replaced = {'"shop", "ada", "db.example.org", 3306': f'"{user.name}", "{user.name}", "{user.server.socket}", 0'}
+        yield Setting(("SHOP_PASSWORD",), replaced)
+
+
+@contextmanager
 def sqlite_items(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
     yield Setting(files=("counts.db",))
+
+
+@contextmanager
+def duckdb_orders(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    (folder / "days").mkdir()
+    for day in (1, 2):
+        (folder / "days" / f"{day}.csv").write_text("country,euro\nNL,9.5\nBE,3\n")
+    yield Setting(files=("dear.parquet",))
+    rows = DuckDBFetch(query=f"from '{folder}/dear.parquet'").run()
+    assert [(country, float(euro)) for country, euro in rows] == [("NL", 19.0)]
+
+
+@contextmanager
+def dataframes_prices(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    (folder / "prices.csv.gz").write_bytes(gzip.compress(b"item,euro\n007,1.5\n008,2\n"))
+    yield Setting(files=("prices.parquet",))
+    assert (folder / "doubled.csv").read_text() == '"item","euro"\n"007",3\n"008",4\n'
+
+
+@contextmanager
+def redis_visits(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    with closing(Redis(folder, PASSWORD)) as server:
+        yield Setting(("REDIS_PASSWORD",), {'"redis.example.org", 6379': f'"127.0.0.1", {server.port}'})
+        assert server.client.get("visits") == "1"
 
 
 @contextmanager
@@ -98,6 +132,36 @@ def chat_done(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Settin
     with closing(Web("")) as web:
         yield Setting(("SLACK_WEBHOOK_URL", "FINANCE_TEAMS"), value=f"{web.url}/open/hook/{PASSWORD}")
         assert [json.loads(each["body"]).get("text") for each in web.seen] == ["The report is ready.", None]
+
+
+@contextmanager
+def prometheus_rows(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    with closing(Web("")) as web:
+        yield Setting(replaced={"http://pushgateway.example.org:9091": f"{web.url}/open/hook"})
+        (request,) = web.seen
+        assert request["path"] == "/open/hook/metrics/job/nightly"
+        assert b'rows_written{table="orders"} 120.0' in request["body"]
+
+
+@contextmanager
+def mqtt_lamp(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    own = Authority(folder)
+    trusted = own.file
+    with closing(Mosquitto(folder, "ada", PASSWORD, own.issue("127.0.0.1"))) as broker:
+        where = {
+            '"mqtt.example.org"': '"127.0.0.1"',
+            "tls=True": f'port={broker.port}, ca_file="{trusted}", retain=True',
+        }
+        yield Setting(("MQTT_PASSWORD",), where)
+        assert json.loads(broker.retained("hall/lamp", trusted)) == {"on": True, "level": 70}
+
+
+@contextmanager
+def rss_news(_folder: Path, _request: pytest.FixtureRequest) -> Iterator[Setting]:
+    with closing(Web("")) as web:
+        web.answers = [(200, {}, FEED)]
+        yield Setting(replaced={"https://news.example.org": web.url})
+        assert [request["path"] for request in web.seen] == ["/feed.xml"]
 
 
 @contextmanager
@@ -147,8 +211,29 @@ def sftp_exchange(folder: Path, _request: pytest.FixtureRequest) -> Iterator[Set
 
 
 _EACH = (
-    *(shell, http_orders, sql_items, postgres_items, sqlite_items, files_report, email_report, chat_done),
-    *(templates_letter, git_notes, docker_report, objects_report, ssh_backup, sftp_exchange),
+    *(
+        shell,
+        http_orders,
+        sql_items,
+        postgres_items,
+        mysql_items,
+        sqlite_items,
+        duckdb_orders,
+        redis_visits,
+        files_report,
+    ),
+    *(dataframes_prices, email_report, chat_done),
+    *(
+        prometheus_rows,
+        mqtt_lamp,
+        rss_news,
+        templates_letter,
+        git_notes,
+        docker_report,
+        objects_report,
+        ssh_backup,
+        sftp_exchange,
+    ),
 )
 SETTINGS = {setting.__name__: setting for setting in _EACH}
 

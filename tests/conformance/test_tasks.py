@@ -27,11 +27,13 @@ from appliance.tasks.library import errors
 from appliance.tasks.library.task import LibraryTask, TaskOptions
 from appliance.testing import log_lines
 from tests.chaos.proxy import CUT, PASS, Proxy
-from tests.conformance.task_places import PLACES, SECRET, VALUE, WRONG, Make, Place
+from tests.conformance.task_daemons import mariadb
+from tests.conformance.task_place import SECRET, VALUE, WRONG, Make, Place
+from tests.conformance.task_places import PLACES
 from tests.e2e.appliance_process import until
 from tests.integration.conftest import postgres_server
 
-__all__ = ["postgres_server"]
+__all__ = ["mariadb", "postgres_server"]
 ROOT = Path(__file__).resolve().parents[2]
 
 

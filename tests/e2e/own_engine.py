@@ -40,20 +40,29 @@ class OwnEngine:
     def _answers(self) -> bool:
         return subprocess.run(["docker", "--host", self.host, "info"], capture_output=True, check=False).returncode == 0
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def stop(self) -> None:
         self._process.terminate()
         self._process.wait(60)
 
 
 @contextmanager
-def started(*, keeps_containers: bool = False) -> Iterator[OwnEngine]:
-    """An engine, of which nothing is left afterwards. The test is skipped if this machine permits none."""
+def started(*, keeps_containers: bool = False, disk: int = 0) -> Iterator[OwnEngine]:
+    """An engine, of which nothing is left afterwards. The test is skipped if this machine permits none. `disk`: the megabytes of a file system of its own;
+    0: it has that of the machine."""
     folder = Path(tempfile.mkdtemp(prefix="engine-"))  # the path of a socket must be short
     engine = OwnEngine(folder, keeps_containers)
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         try:
             stack.enter_context(networks.bridge(BRIDGE, "10.78.0.1/24"))
+            if disk:
+                (folder / "data").mkdir()
+                size = f"size={disk}m"
+                subprocess.run(["mount", "-t", "tmpfs", "-o", size, "none", str(folder / "data")], check=True)
             engine.start()
         except (OSError, subprocess.SubprocessError, AssertionError):
             pytest.skip("this machine permits no second Docker engine")

@@ -64,6 +64,8 @@ def flow(name, make, config=None):
 looks = flow("looks", look, DockerRun(env={{"MODE": "full"}}))
 leaves = flow("leaves", leave)
 waits = flow("waits", wait)
+LATER = "cp -r /opt/sdk /tmp && sed -i 's/^VERSION = .*/VERSION = \\"999.0.0\\"/' /tmp/sdk/appliance/kit/version.py && PYTHONPATH=/tmp/sdk exec python3 $@"
+later = flow("later", look, DockerRun(command=["sh", "-c", LATER, "sh"]))
 lacks = flow("lacks", look, DockerRun(image=BASE))
 unreachable = flow("unreachable", look, DockerRun(image="127.0.0.1:1/none:1"))
 closed = flow("closed", look, DockerRun(volumes=["/etc:/host:ro"]))
@@ -160,6 +162,7 @@ def test_each_bad_end_has_its_sentence(server: LiveServer, agent: AgentProcess) 
     ends = {
         "leaves": ("Crashed", "The run's container ended with exit code 3."),
         "lacks": ("Crashed", f"Image {docker_images.BASE_IMAGE} lacks the appliance's SDK; install appliance-flows"),
+        "later": ("Crashed", f"Image {Docker.image} has a later release of the appliance's SDK than the server"),
         "unreachable": ("Paused", "Image 127.0.0.1:1/none:1 could not be pulled: "),
         "closed": ("Paused", "does not allow volume /etc:/host:ro (allowed: none)"),
     }

@@ -16,7 +16,7 @@ import click
 import pytest
 
 import appliance
-from appliance import schedules, testing
+from appliance import notify, schedules, testing
 from appliance.cli.root import cli
 from appliance.config import Settings
 from appliance.server.domain import waiting
@@ -172,6 +172,7 @@ def test_every_public_name_is_in_the_reference(reference: str) -> None:
     anchors = set(re.findall(r'id="([^"]+)"', reference))
     names = [f"appliance.{name}" for name in appliance.__all__ if name != "__version__"]
     names += [f"appliance.testing.{name}" for name in testing.__all__]
+    names += [f"appliance.notify.{name}" for name in notify.__all__]
     names += [f"{subject.module}.{name}" for subject in SUBJECTS for name in subject.tasks]
     names += [f"appliance.schedules.{name}" for name in set(schedules.__all__) - set(appliance.__all__)]
     assert not [name for name in names if name not in anchors]

@@ -161,7 +161,7 @@ def check_histories(db: Database) -> None:
 
 
 def check_usage(db: Database) -> None:
-    """What each project has stored is the sum over its runs, versions and bundles, and of each run's log it is what there is."""
+    """What each project has stored is the sum over its runs, versions, bundles, results and artifacts, and of each run's log it is what there is."""
     flows = "select f.id from flow f where f.project_id = p.id"
     sums = (
         f"(select sum(stored_rows + log_rows) from flow_run where flow_id in ({flows})) as run_rows,"
@@ -171,13 +171,16 @@ def check_usage(db: Database) -> None:
         f"(select count(*) from bundle where project_id = p.id) as bundles,"
         f"(select sum(size + {ROW}) from bundle where project_id = p.id) as bundle_bytes,"
         "(select count(*) from kept_result where project_id = p.id and flow_run_id is null) as shared,"
-        "(select sum(size + 200) from kept_result where project_id = p.id and flow_run_id is null) as shared_bytes"
+        "(select sum(size + 200) from kept_result where project_id = p.id and flow_run_id is null) as shared_bytes,"
+        "(select count(*) from artifact where project_id = p.id and flow_run_id is null) as artifacts,"
+        "(select sum(size + 200) from artifact where project_id = p.id and flow_run_id is null) as artifact_bytes"
     )
     usage = "(select sum({0}) from project_usage where project_id = p.id) as {0}"
     for row in rows(db, f"select {sums}, {usage.format('stored_rows')}, {usage.format('stored_bytes')} from project p"):
         number = {name: int(value or 0) for name, value in row.items()}
-        parts = ("run", "version", "bundle", "shared")
-        assert number["stored_rows"] == sum(number[of] for of in ("run_rows", "versions", "bundles", "shared")), number
+        parts = ("run", "version", "bundle", "shared", "artifact")
+        counts = ("run_rows", "versions", "bundles", "shared", "artifacts")
+        assert number["stored_rows"] == sum(number[of] for of in counts), number
         assert number["stored_bytes"] == sum(number[f"{of}_bytes"] for of in parts), number
     lines = "select flow_run_id, count(*) as n from log group by flow_run_id"
     wrong = rows(db, f"select r.id from flow_run r join ({lines}) l on l.flow_run_id = r.id where l.n <> r.log_rows")

@@ -51,6 +51,11 @@ class LiveServer:
         system.info(self.client)
         return self
 
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
     def restart_after_its_crash(self) -> None:
         """Wait until it has died at the crash point in its settings, and start it without that."""
         assert self._process is not None

@@ -8,17 +8,22 @@ from typing import Any
 from uuid import UUID
 
 from appliance.kit import clock, ids
+from appliance.protocol.automations import Action, CreateAutomation
 from appliance.protocol.backfills import Backfill
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.saved_views import SaveView
+from appliance.protocol.schedules import SkipDueTime
 from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken
 from appliance.protocol.users import Login, SetPassword
+from appliance.schedules import parse
 from appliance.server.actions import (
     agent_states,
     agents,
+    automations,
     concurrency,
+    deliveries,
     hold,
     jobs,
     known_failures,
@@ -28,14 +33,17 @@ from appliance.server.actions import (
     schedules,
     secrets,
     sessions,
+    skipped_times,
     tokens,
 )
 from appliance.server.actions.flow_runs.pause import pause_run
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.auth.secret_keys import SecretKeys
+from appliance.server.db.reads import automations as read_automations
 from appliance.server.db.reads import users
 from appliance.server.db.session import Database
-from tests.integration import builders, result_doors
+from appliance.server.events.sending import Outcome
+from tests.integration import artifact_requests, builders, result_doors
 from tests.integration.builders import ALICE, MINUTELY, create, register, rows
 from tests.integration.server_fixtures import Site
 from tests.integration.test_attempts import failed
@@ -49,6 +57,12 @@ Variables = Callable[[Site], dict[str, Any]]
 
 def flow(site: Site) -> UUID:
     return register(site.database).flow_id
+
+
+def changed_flow(site: Site) -> UUID:
+    """A flow of two versions."""
+    flow(site)
+    return register(site.database, content="changed").flow_id
 
 
 def planned(site: Site) -> UUID:
@@ -68,6 +82,18 @@ def ended(site: Site) -> UUID:
 
 def schedule(site: Site) -> UUID:
     return schedules.create(site.database, ALICE, flow(site), CRON).id
+
+
+def due_time(site: Site) -> str:
+    """The next time at which that schedule is due."""
+    [at] = parse(CRON).next(1, clock.now())
+    return at.isoformat()
+
+
+def schedule_that_skips(site: Site) -> UUID:
+    made = schedule(site)
+    skipped_times.skip(site.database, ALICE, made, SkipDueTime(at=datetime.fromisoformat(due_time(site))))
+    return made
 
 
 def project(site: Site) -> UUID:
@@ -113,8 +139,30 @@ def view(site: Site) -> UUID:
     return saved_views.save(site.database, owner, SaveView(name="late", q="state:late"))
 
 
+def automation(site: Site) -> UUID:
+    """One whose receiver is refused, since it is on this machine."""
+    action = Action(kind="webhook", url="http://127.0.0.1:1/hook")
+    request = CreateAutomation(name="failures", events=["run.failed"], action=action)
+    return automations.create(site.database, ALICE, request)
+
+
+def delivery(site: Site) -> UUID:
+    """One that was sent."""
+    automation(site)
+    ended(site)
+    deliveries.follow(site.database, deliveries.Follower(), clock.now())
+    with site.database.read() as session:
+        [due] = read_automations.due(session, clock.now(), 1)
+    deliveries.mark(site.database, due, Outcome(True, "", "200 OK"), now=clock.now())
+    return due.id
+
+
 def kept_result(site: Site) -> UUID:
     return result_doors.stored(site.database, result_doors.begun(site.database), "target.pickle", b"old")
+
+
+def artifact(site: Site) -> UUID:
+    return artifact_requests.made(site.database, result_doors.begun(site.database)).id
 
 
 def job(site: Site) -> UUID:
@@ -198,12 +246,18 @@ REST: dict[str, Rest] = {
     "POST /flows": lambda _site: ("/flows", registration()),
     "PUT /flows/{flow_id}/defaults": lambda site: (f"/flows/{flow(site)}/defaults", {"labels": ["big"]}),
     "PUT /flows/{flow_id}/run-timeout": lambda site: (f"/flows/{flow(site)}/run-timeout", {"seconds": 60.0}),
+    "POST /flows/{flow_id}/rollback": lambda site: (f"/flows/{changed_flow(site)}/rollback", {"to": 1}),
     "POST /flows/{flow_id}/schedules": lambda site: (f"/flows/{flow(site)}/schedules", {"document": MINUTELY}),
     "PATCH /flows/{flow_id}": lambda site: (f"/flows/{flow(site)}", {"name": "renamed"}),
     "DELETE /flows/{flow_id}": lambda site: (f"/flows/{flow(site)}", {}),
     "PATCH /projects/{project_id}": lambda site: (f"/projects/{project(site)}", {"archived": True}),
     "DELETE /projects/{project_id}": lambda site: (f"/projects/{project(site)}", {}),
     "PATCH /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", {"overlap": "skip"}),
+    "POST /schedules/{schedule_id}/skip": lambda site: (f"/schedules/{schedule(site)}/skip", {"at": due_time(site)}),
+    "POST /schedules/{schedule_id}/unskip": lambda site: (
+        f"/schedules/{schedule_that_skips(site)}/unskip",
+        {"at": due_time(site)},
+    ),
     "DELETE /schedules/{schedule_id}": lambda site: (f"/schedules/{schedule(site)}", None),
     "POST /agents/{agent_id}/drain": lambda site: (f"/agents/{agent(site)}/drain", None),
     "POST /agents/{agent_id}/resume": lambda site: (f"/agents/{drained_agent(site)}/resume", None),
@@ -211,11 +265,24 @@ REST: dict[str, Rest] = {
     "PUT /concurrency-limits": lambda _site: ("/concurrency-limits", {"kind": "label", "name": "gpu", "slots": 3}),
     "DELETE /concurrency-limits/{limit_id}": lambda site: (f"/concurrency-limits/{limit(site)}", None),
     "PUT /secrets": lambda _site: ("/secrets", {"project": "demo", "name": "TOKEN", "value": "a value"}),
+    "DELETE /artifacts/{artifact_id}": lambda site: (f"/artifacts/{artifact(site)}", None),
     "DELETE /results/{result_id}": lambda site: (f"/results/{kept_result(site)}", None),
     "DELETE /secrets/{secret_id}": lambda site: (f"/secrets/{secret(site)}", None),
     "PUT /views": lambda _site: ("/views", {"name": "failed", "q": "state:failed"}),
     "PATCH /views/{view_id}": lambda site: (f"/views/{view(site)}", {"name": "later"}),
     "DELETE /views/{view_id}": lambda site: (f"/views/{view(site)}", None),
+    "POST /automations": lambda _site: (
+        "/automations",
+        {
+            "name": "failures",
+            "events": ["run.failed"],
+            "action": {"kind": "webhook", "url": "https://hooks.example.org/"},
+        },
+    ),
+    "PATCH /automations/{automation_id}": lambda site: (f"/automations/{automation(site)}", {"enabled": False}),
+    "DELETE /automations/{automation_id}": lambda site: (f"/automations/{automation(site)}", None),
+    "POST /automations/{automation_id}/test": lambda site: (f"/automations/{automation(site)}/test", None),
+    "POST /deliveries/{delivery_id}/send-again": lambda site: (f"/deliveries/{delivery(site)}/send-again", None),
     "POST /known-failures": lambda site: ("/known-failures", {"flow_run_id": str(ended(site))}),
     "DELETE /known-failures/{known_failure_id}": lambda site: (f"/known-failures/{known_failure(site)}", None),
     "POST /bulk": lambda site: ("/bulk", {"action": "edit", "ids": [str(planned(site))], "priority": 3}),
@@ -266,11 +333,15 @@ OWN_MEANS = {
     "POST /bundles/ask": "it only keeps a bundle for another hour",
     "PUT /bundles": "the same bundle is stored once",
     "POST /flow-runs/{flow_run_id}/results/store": "the same bytes again change nothing",
+    "POST /flow-runs/{flow_run_id}/artifacts": "the same request again changes nothing",
     "POST /flow-runs/{flow_run_id}/results/read": "it changes nothing",
     "POST /flow-runs/{flow_run_id}/results/find": "it changes nothing",
     "POST /results/read": "it changes nothing",
     "POST /backfills/preview": "it changes nothing",
+    "POST /automations/dry-run": "it changes nothing",
     "POST /flows/preview": "it changes nothing",
+    "POST /flows/{flow_id}/rollback/preview": "it changes nothing",
+    "POST /flows/{flow_id}/schedules/preview": "it changes nothing",
     "POST /login": "nobody is known yet; an unused session expires",
     "POST /setup": "its token works once, and the new user can sign in",
     "POST /logout": "an ended session stays ended",
@@ -300,11 +371,16 @@ GRAPHQL: dict[str, Variables] = {
     "editFlowRun": one(planned, priority=5),
     "deleteFlowRun": one(planned),
     "editFlow": lambda site: {"flowId": str(flow(site)), "name": "renamed"},
+    "rollBackFlow": one(changed_flow, "flowId", to=1),
     "deleteFlow": one(flow, "flowId"),
     "editProject": one(project, "projectId", archived=True),
     "deleteProject": one(project, "projectId"),
     "setScheduleActive": one(schedule, "scheduleId", active=False),
+    "createSchedule": lambda site: {"flowId": str(flow(site)), "document": CRON},
     "editSchedule": one(schedule, "scheduleId", overlap="skip"),
+    "deleteSchedule": one(schedule, "scheduleId"),
+    "skipDueTime": lambda site: {"scheduleId": str(schedule(site)), "at": due_time(site)},
+    "unskipDueTime": lambda site: {"scheduleId": str(schedule_that_skips(site)), "at": due_time(site)},
     "drainAgent": one(agent, "agentId"),
     "resumeAgent": one(drained_agent, "agentId"),
     "forgetAgent": one(gone_agent, "agentId"),
@@ -316,8 +392,18 @@ GRAPHQL: dict[str, Variables] = {
     "saveView": lambda _site: {"name": "failed", "q": "state:failed"},
     "editView": lambda site: {"savedViewId": str(view(site)), "name": "later"},
     "deleteView": one(view, "savedViewId"),
+    "createAutomation": lambda _site: {
+        "name": "failures",
+        "events": ["run.failed"],
+        "action": {"kind": "WEBHOOK", "url": "https://hooks.example.org/"},
+    },
+    "editAutomation": one(automation, "automationId", enabled=False),
+    "deleteAutomation": one(automation, "automationId"),
+    "testAutomation": one(automation, "automationId"),
+    "sendAgain": one(delivery, "deliveryId"),
     "unmarkFailure": one(known_failure, "knownFailureId"),
     "deleteKeptResult": one(kept_result, "resultId"),
+    "deleteArtifact": one(artifact, "artifactId"),
     "bulkFlowRuns": lambda site: {"action": "EDIT", "ids": [str(planned(site))], "priority": 3},
     "backfill": range_of,
     "cancelJob": one(job, "jobId"),
@@ -329,5 +415,10 @@ GRAPHQL: dict[str, Variables] = {
 }
 """The fields of each mutation's input, without the key."""
 
-WITHOUT_EFFECT_HERE = {"POST /system/free-space", "freeSpace"}
+WITHOUT_EFFECT_HERE = {
+    "POST /system/free-space",
+    "freeSpace",
+    "POST /automations/{automation_id}/test",
+    "testAutomation",
+}
 """There is nothing to delete on a new site."""

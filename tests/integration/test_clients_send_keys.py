@@ -6,6 +6,7 @@ import inspect
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,8 @@ from appliance.cli.root import cli, invoke
 from appliance.client import (
     admin,
     agents,
+    artifacts,
+    automations,
     concurrency,
     flow_runs,
     flows,
@@ -33,12 +36,14 @@ from appliance.client import (
 )
 from appliance.client.transport import Transport
 from appliance.config import Settings
+from appliance.protocol.automations import Action, CreateAutomation, EditAutomation
 from appliance.protocol.flow_runs import CreateFlowRun, EditFlowRun
-from appliance.protocol.flows import Registration, SetFlowDefaults
+from appliance.protocol.flows import Registration, RollBack, SetFlowDefaults
 from appliance.protocol.jobs import Bulk
 from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
 from appliance.protocol.saved_views import EditView, SaveView
+from appliance.protocol.schedules import SkipDueTime
 from appliance.protocol.secrets import PutSecret
 from appliance.protocol.tokens import CreateToken, RotateToken
 from appliance.protocol.users import ChangePassword, CreateUser, EditUser, SetPassword
@@ -52,6 +57,8 @@ from tests.integration.server_fixtures import Site, claim, listening
 MODULES = (
     admin,
     agents,
+    artifacts,
+    automations,
     concurrency,
     flow_runs,
     flows,
@@ -136,6 +143,13 @@ def transport(site: Site, lossy: Lossy) -> Iterator[Transport]:
         yield transport
 
 
+def _due_time(site: Site) -> SkipDueTime:
+    return SkipDueTime(at=datetime.fromisoformat(make.due_time(site)))
+
+
+AUTOMATION = CreateAutomation(
+    name="failures", events=["run.failed"], action=Action(kind="email", to=["ops@example.org"])
+)
 Change = Callable[[Transport, Site], object]
 CHANGES: dict[str, Change] = {
     "admin.create_user": lambda to, _site: admin.create_user(to, CreateUser(username="dora", password=PASSWORD)),
@@ -154,9 +168,15 @@ CHANGES: dict[str, Change] = {
     "agents.drain": lambda to, site: agents.drain(to, make.agent(site)),
     "agents.resume": lambda to, site: agents.resume(to, make.drained_agent(site)),
     "agents.forget": lambda to, site: agents.forget(to, make.gone_agent(site)),
+    "automations.create": lambda to, _site: automations.create(to, AUTOMATION),
+    "automations.edit": lambda to, site: automations.edit(to, make.automation(site), EditAutomation(enabled=False)),
+    "automations.delete": lambda to, site: automations.delete(to, make.automation(site)),
+    "automations.test": lambda to, site: automations.test(to, make.automation(site)),
+    "automations.send_again": lambda to, site: automations.send_again(to, make.delivery(site)),
     "concurrency.put": lambda to, _site: concurrency.put(to, "label", "gpu", 3),
     "concurrency.delete": lambda to, site: concurrency.delete(to, make.limit(site)),
     "results.remove": lambda to, site: results.remove(to, make.kept_result(site)),
+    "artifacts.remove": lambda to, site: artifacts.remove(to, make.artifact(site)),
     "known_failures.mark": lambda to, site: known_failures.mark(to, MarkFailure(flow_run_id=make.ended(site))),
     "known_failures.unmark": lambda to, site: known_failures.unmark(to, make.known_failure(site)),
     "saved_views.save": lambda to, _site: saved_views.save(to, SaveView(name="failed")),
@@ -176,6 +196,7 @@ CHANGES: dict[str, Change] = {
     "flows.edit": lambda to, site: flows.edit(to, make.flow(site), EditFlow(name="renamed")),
     "flows.set_defaults": lambda to, site: flows.set_defaults(to, make.flow(site), SetFlowDefaults(labels=["big"])),
     "flows.set_run_timeout": lambda to, site: flows.set_run_timeout(to, make.flow(site), 60.0),
+    "flows.roll_back": lambda to, site: flows.roll_back(to, make.changed_flow(site), RollBack(to=1)),
     "flows.delete": lambda to, site: flows.delete(to, make.flow(site), DeleteTree()),
     "projects.edit": lambda to, site: projects.edit(to, make.project(site), EditProject(archived=True)),
     "projects.delete": lambda to, site: projects.delete(to, make.project(site), DeleteTree()),
@@ -190,6 +211,8 @@ CHANGES: dict[str, Change] = {
     "schedules.create": lambda to, site: schedules.create(to, make.flow(site), {"document": make.CRON}),
     "schedules.edit": lambda to, site: schedules.edit(to, make.schedule(site), {"overlap": "skip"}),
     "schedules.set_active": lambda to, site: schedules.set_active(to, make.schedule(site), False),
+    "schedules.skip": lambda to, site: schedules.skip(to, make.schedule(site), _due_time(site)),
+    "schedules.unskip": lambda to, site: schedules.unskip(to, make.schedule_that_skips(site), _due_time(site)),
     "schedules.delete": lambda to, site: schedules.delete(to, make.schedule(site)),
     "system.free_space": lambda to, _site: system.free_space(to, 1.0),
 }
@@ -231,6 +254,8 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "schedule edit": lambda site: [str(make.schedule(site)), "--overlap", "skip"],
     "schedule pause": lambda site: [str(make.schedule(site))],
     "schedule resume": lambda site: [str(make.schedule(site))],
+    "schedule skip": lambda site: [str(make.schedule(site)), make.due_time(site)],
+    "schedule unskip": lambda site: [str(make.schedule_that_skips(site)), make.due_time(site)],
     "schedule delete": lambda site: [str(make.schedule(site))],
     "token create": lambda _site: ["ci"],
     "token revoke": lambda site: [str(make.token(site))],
@@ -252,12 +277,19 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "limit remove": lambda site: [str(make.limit(site))],
     "failure mark": lambda site: [str(make.ended(site))],
     "failure unmark": lambda site: [str(make.known_failure(site))],
+    "automation create": lambda _site: ["failures", "--on", "run.failed", "--email", "ops@example.org"],
+    "automation edit": lambda site: [str(make.automation(site)), "--at-most", "1/hour"],
+    "automation enable": lambda site: [str(make.automation(site))],
+    "automation disable": lambda site: [str(make.automation(site))],
+    "automation delete": lambda site: [str(make.automation(site)), "--yes"],
+    "automation send-again": lambda site: [str(make.delivery(site))],
     "view save": lambda _site: ["failed", "--query", "state:failed"],
     "view default": lambda site: [str(make.view(site))],
     "view rename": lambda site: [str(make.view(site)), "later"],
     "view delete": lambda site: [str(make.view(site))],
     "secret set": lambda _site: ["TOKEN", "--project", "demo", "--from-file", "password"],
     "secret delete": lambda site: [*filter(None, [make.secret(site) and "OLD"]), "--project", "demo", "--yes"],
+    "artifact delete": lambda site: [str(make.artifact(site)), "--yes"],
     "result delete": lambda site: [str(make.kept_result(site)), "--yes"],
     "maintenance begin": lambda _site: ["--reason", "new disks", "--for", "90m"],
     "maintenance end": lambda site: list(filter(None, [make.in_maintenance(site)])),
@@ -270,6 +302,7 @@ COMMANDS: dict[str, Callable[[Site], list[str]]] = {
     "flow rename": lambda site: [str(make.flow(site)), "renamed"],
     "flow pause": lambda site: [str(make.flow(site))],
     "flow resume": lambda site: [str(make.flow(site))],
+    "flow rollback": lambda site: [str(make.changed_flow(site)), "--to", "1"],
     "flow archive": lambda site: [str(make.flow(site))],
     "flow defaults": lambda site: [str(make.flow(site)), "--env", "MODE=full"],
     "flow unarchive": lambda site: [str(make.flow(site))],
@@ -295,6 +328,7 @@ CHANGE_NOTHING = {
         "flow history",
         "flow tasks",
         "project list",
+        *(f"artifact {verb}" for verb in ("list", "show", "download")),
         "bundle list",
         *(f"bundle key {verb}" for verb in ("new", "add", "switch", "remove", "list")),
         "agent environments list",
@@ -302,6 +336,7 @@ CHANGE_NOTHING = {
     ),
     *("get flow-runs", "get flows", "get agents", "get schedules", "get task-runs", "get versions", "logs", "version"),
     *(
+        "schedule next",
         "schedule skips",
         "token list",
         "user list",
@@ -310,6 +345,7 @@ CHANGE_NOTHING = {
         "secret list",
         "failure list",
         "view list",
+        *(f"automation {verb}" for verb in ("list", "show", "test", "dry-run", "deliveries")),
         "result list",
         "maintenance show",
         "disk show",

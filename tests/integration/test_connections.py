@@ -90,6 +90,18 @@ def test_what_does_not_arrive_in_time_is_cut_off(
     assert len(lines) == 1
 
 
+def test_a_body_over_a_slow_line_is_waited_for_as_long_as_it_comes(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 10 KB/s, which many runs share."""
+    monkeypatch.setattr(connections, "PATIENCE", 0.3)
+    head = b"POST /api/v1/login HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 3000\r\n\r\n"
+    with _open(port) as connection:
+        connection.sendall(head)
+        for _ in range(5):
+            connection.sendall(b" " * 600)
+            threading.Event().wait(0.5)
+        assert b"HTTP/1.1 4" in connection.recv(65_536)[:20]  # it was read
+
+
 def test_an_idle_connection_stays_and_the_next_request_on_it_is_in_time_again(
     port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -33,7 +33,7 @@ from appliance.server.services.rollups import Rollups
 from appliance.server.services.run_names import RunNames
 from appliance.server.services.scheduler import Scheduler
 from tests import depth
-from tests.integration import builders, result_doors
+from tests.integration import artifact_requests, builders, result_doors
 from tests.integration.server_fixtures import Site, add_token, add_user
 
 WRONG: dict[type, list[Any]] = {
@@ -45,7 +45,7 @@ WRONG: dict[type, list[Any]] = {
 }
 LISTS = (
     "/api/v1/flows", "/api/v1/flow-runs?include_future=true", "/api/v1/schedules", "/api/v1/agents", "/api/v1/jobs", "/api/v1/users",
-    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/api/v1/bundles", "/api/v1/results", "/api/v1/known-failures", "/api/v1/known-failures?resolved=true", "/api/v1/views", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
+    "/api/v1/tokens", "/api/v1/concurrency-limits", "/api/v1/secrets", "/api/v1/projects", "/api/v1/flows?archived=true", "/api/v1/bundles", "/api/v1/results", "/api/v1/artifacts", "/api/v1/artifacts/latest", "/api/v1/known-failures", "/api/v1/known-failures?resolved=true", "/api/v1/views", "/api/v1/automations", "/metrics", "/api/v1/system/disk", "/api/v1/system/hold", "/api/v1/system/maintenance",
 )  # fmt: skip
 OF_RUN = ("states", "task-runs", "task-groups", "logs")
 QUERY = """query ($run: UUID!) {
@@ -67,6 +67,9 @@ QUERY = """query ($run: UUID!) {
   bundles { items { digest usedBy { flowName } } }
   keptResults { items { location flowRunName } }
   keptTotals { results { bytes } }
+  artifacts { items { title flowRunName } }
+  artifactVersions(project: "demo", key: "report") { items { version } }
+  latestArtifacts { items { key } }
 }"""
 
 
@@ -87,6 +90,7 @@ def lived_in(site: Site) -> Site:
         site.client.put("/api/v1/secrets", json=body, headers=site.headers("admin"))
     for location in (f"{run}/own", "shared"):
         kept_results.store(database, run, result_doors.request(location, b"x"))
+        artifact_requests.make(database, run, name=location, key="report")
     for digest in ("c" * 64, "d" * 64):
         bundle = PutBundle(project="demo", digest=digest, sha256=sha256(b"").hexdigest(), content=b"")
         bundles.put(database, builders.ALICE, bundle)
@@ -105,6 +109,9 @@ SETTINGS = {
     "maintenance": '{"since":"2026-01-01T00:00:00Z","until":"2026-01-02T00:00:00Z","by":"alice","reason":"disks"}',
     "outage": '{"after":"2026-01-01T00:00:00Z","until":"2026-01-01T00:01:00Z"}',
     "disk.samples": "[]",
+    "disk.low": "true",
+    "agents.lost": "[]",
+    "automations.position": "5",
     "rollups.position": "5",
     "rollups.totals": '{"last":5}',
     "log_search.fill": "5",
@@ -135,7 +142,15 @@ def _fill(db: Database) -> None:
           for id, slug in ((flow, "extract-1"), (run, "load-1"))),
         *(("saved_view", {"id": id, "user_id": newest["user"], "name": name, "folded_name": name, "q": "", "sort": "waiting",
                           "columns": "[]", "is_default": False}) for id, name in ((flow, "all"), (run, "late"))),
+        *(("automation", {"id": id, "name": name, "folded_name": name, "enabled": False, "events": '["run.failed"]', "q": "",
+                          "action": '{"kind":"email","to":["ops@example.org"]}', "at_most": 1, "per": 60.0, "unless_known": False,
+                          "unless_maintenance": False, "after_event": 0, "revision": 1, "created": _OLD, "created_by": "alice",
+                          "updated": _OLD, "updated_by": "alice"}) for id, name in ((flow, "all"), (run, "late"))),
+        *(("delivery", {"id": id, "automation_id": flow, "event_id": number, "event": "run.failed", "object_id": run,
+                        "message": "{}", "state": "sent", "reason": "", "attempts": 1, "created": _OLD, "expires": _OLD,
+                        "tried_at": _OLD, "next_try_at": _OLD, "answer": "200 OK"}) for number, id in enumerate((flow, run))),
         ("task_slot", {"limit_id": newest["concurrency_limit"], **of_run, "at": _OLD}),
+        ("task_start", {"limit_id": newest["concurrency_limit"], "at": _OLD, "flow_run_id": run, "task_slug": "t-1", "map_index": 0}),
         *(("setting", {"name": name, "value": value, "updated": _OLD}) for name, value in SETTINGS.items()),
     ]  # fmt: skip
     time = _OLD.removesuffix("+00:00") + ".000000" if db.dialect == "sqlite" else _OLD
@@ -149,7 +164,7 @@ def _fill(db: Database) -> None:
             ("api_token", "expires_at", time), ("api_token", "revoked_at", time), ("api_token", "bound_labels", "[]"),
             ("api_token", "bound_projects", "[]"), ("agent", "projects", "[]"),
             ("agent", "roots", "[]"), ("agent", "closed", "[]"), ("agent", "env_names", "[]"), ("flow_run", "end_time", time),
-            ("agent", "storages", "[]"), ("agent", "problems", "[]"), ("agent", "provided", "{}"),
+            ("artifact_key", "emptied", time), ("agent", "storages", "[]"), ("agent", "problems", "[]"), ("agent", "provided", "{}"),
             ("flow_run", "overrides", "{}"), ("flow_run", "attempt_usage", "[]"), ("schedule", "run_config", "{}"),
             ("flow_run", "state_data", "{}"), ("flow_run", "parent_flow_run_id", run), ("flow_run", "parent_map_index", -1), ("flow_run_state", "data", "{}"),
             ("known_failure", "resolved_at", time), ("known_failure", "resolved_by_run", run),

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any, cast
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from litestar.testing import TestClient
@@ -26,6 +26,7 @@ from sqlalchemy.orm import Session
 from appliance.config import Settings
 from appliance.kit import clock as kit_clock
 from appliance.protocol.agents import AgentReport, Exited
+from appliance.protocol.automations import Action, CreateAutomation, DryRun, EditAutomation
 from appliance.protocol.bundles import AskBundle, PutBundle, TakeBundle
 from appliance.protocol.known_failures import MarkFailure
 from appliance.protocol.results import AskKeptResult, AskResult
@@ -33,9 +34,16 @@ from appliance.protocol.saved_views import EditView, SaveView
 from appliance.protocol.secrets import AskSecret, PutSecret
 from appliance.server.actions import (
     agents,
+    artifacts,
+    automation_acting,
+    automation_history,
+    automation_sending,
+    automations,
     bundles,
+    deliveries,
     kept_results,
     known_failures,
+    lost_agents,
     repair,
     saved_views,
     schedules,
@@ -43,6 +51,7 @@ from appliance.server.actions import (
     secrets,
 )
 from appliance.server.actions.flow_runs.cancel import cancel_run
+from appliance.server.actions.flow_runs.delete import delete_run
 from appliance.server.app import create_app
 from appliance.server.auth.identity import Actor
 from appliance.server.auth.secret_keys import SecretKeys
@@ -51,12 +60,14 @@ from appliance.server.db.reads import pages
 from appliance.server.db.rows.jobs import JobRow
 from appliance.server.db.session import Database
 from appliance.server.errors import NotFound
+from appliance.server.events.outbox import announce
+from appliance.server.events.sending import Outcome
 from appliance.server.services.process import services_of
 from appliance.server.services.scheduler import Scheduler
 from tests.bench import catalogue
 from tests.bench.seed import seed
 from tests.bench.seed_rows import Sizes
-from tests.integration import builders, result_doors
+from tests.integration import artifact_requests, builders, result_doors
 from tests.integration.row_claims import false_claims
 from tests.integration.server_fixtures import add_token
 
@@ -194,6 +205,8 @@ def read_on_behalf_of_others(large: Database) -> None:
         reads.schedules.with_planned(session, UNTIL - timedelta(days=9), UNTIL)
         reads.schedules.due_times_with_runs(session, schedule, UNTIL - timedelta(days=9), UNTIL)
         reads.schedules.skipped_beyond(session, UNTIL)
+        reads.schedules.run_at(session, schedule, UNTIL)
+        reads.schedules.planned_runs(session, schedule, UNTIL)
         reads.outages.find(session, UNTIL)
         reads.outages.unserved(session, UNTIL)
         for get in (reads.jobs.get, reads.tokens.get, reads.users.get):
@@ -228,6 +241,9 @@ def read_for_changes(session: Session, run: UUID) -> None:
     reads.concurrency.used_by_others(session, [run], run, "load", 1)
     reads.concurrency.longest_holders(session, run, run, "load", 1, 3)
     reads.concurrency.any_stale_slot(session)
+    reads.concurrency.holds(session, [run], run, "load", 1, 1)
+    reads.concurrency.nth_newest_start(session, run, UNTIL, UNTIL, 3)
+    reads.concurrency.starts(session, run, UNTIL, UNTIL, 50)
     reads.child_runs.of_task(session, run, "load", 1)
     reads.child_runs.of_run(session, run, run)
     reads.child_runs.results(session, run, "load-1", -1)
@@ -235,6 +251,7 @@ def read_for_changes(session: Session, run: UUID) -> None:
     for of_many in (reads.child_runs.names, reads.child_runs.counts):
         of_many(session, [run])
     reads.child_runs.starter(session, run)
+    reads.child_runs.context_of(session, run)
     reads.child_runs.ancestors(session, run, 3)
     for look in (reads.child_runs.ended, reads.child_runs.awaited, reads.child_runs.any_live):
         look(session, run)
@@ -319,6 +336,30 @@ def keep_results(large: Database) -> None:
             assert kept_results.read_as_person(large, request).content == b"y"
 
 
+def make_artifacts(large: Database) -> None:
+    """Artifacts are made by runs, replaced, superseded, listed, read, and removed, and their keys are forgotten."""
+    first, second = (result_doors.begun(large, project="showing") for _ in range(2))
+    for content in (b"x", b"y"):
+        artifact_requests.made(large, first, content, number=ord(content), key="report", retention="latest")
+    builders.send(large, first.flow_run_id, 1, builders.flow("SUCCESS", "Success"))
+    delete_run(large, builders.ALICE, first.flow_run_id)
+    made = artifact_requests.made(large, second, key="report")
+    flow_id = UUID(str(builders.one(large, "select flow_id from artifact")["flow_id"]))
+    with large.read() as session:
+        assert artifacts.one(session, made.id).version == 2
+        assert artifacts.content(session, made.id).content == b"x"
+        for criteria in ({"project": "showing"}, {"flow_id": flow_id}, {"flow_run_id": second.flow_run_id}, {}):
+            for after, number in ((None, 1), (pages.encode(made.id), 0)):
+                page = reads.artifacts.page(session, reads.artifacts.Criteria(**criteria), 1, after)
+                assert len(page.rows) == number
+        for after in (None, pages.encode(3)):
+            assert len(reads.artifacts.versions(session, "showing", "report", 1, after).rows) == 1
+        for project, prefix in (("showing", "re"), (None, None)):
+            for after in (None, pages.encode(UNTIL, made.id)):
+                assert len(reads.artifacts.latest(session, project, prefix, 1, after).rows) == 1
+    artifacts.remove(large, builders.ALICE, made.id)
+
+
 def know_failures(large: Database) -> None:
     """A failure is marked as known, happens again, is resolved by a success, and listed; then it can't be unmarked."""
     for seen in range(3):
@@ -334,6 +375,55 @@ def know_failures(large: Database) -> None:
         assert reads.known_failures.page(session, 1, pages.encode(known)).rows == []
     with pytest.raises(NotFound):
         known_failures.unmark(large, builders.ALICE, known)
+
+
+def hear_of_failures(large: Database) -> None:
+    """Automations of each kind of event are compared with events, and what they send is listed, marked, sent again, and swept."""
+    action = Action(kind="webhook", url="https://hooks.example.org/")
+    conditions = (
+        {"events": ["run.failed"], "q": "project:failing", "at_most": 1, "unless_known": True},
+        {"events": ["schedule.skipped"], "q": "project:failing"},
+        {"events": ["agent.lost"], "q": "agent:* label:none"},
+    )
+    with large.read() as session:
+        user = reads.users.by_username(session, "bench")
+    assert user is not None
+    bench = Actor(kind="user", name="bench", role="admin", user_id=user.id)
+    start = Action(kind="start", flow="failing/etl", parameters={})
+    ids = [
+        automations.create(large, builders.ALICE, CreateAutomation(name=f"{number}", action=action, **condition))
+        for number, condition in enumerate(conditions)
+    ]
+    run, _agent = builders.begun(large, project="failing")
+    acting = CreateAutomation(name="acting", events=["run.failed"], q="project:failing", action=start, at_most=1)
+    ids.append(automations.create(large, bench, acting))
+    builders.send(large, run, 1, builders.flow("FAILED", "Failed"))
+    with large.write() as session:
+        for topic, kind in (("schedule", "schedule.missed"), ("agent", "agent.lost")):
+            announce(session, topic, uuid4(), kind, {}, builders.ALICE, kit_clock.now())
+    deliveries.follow(large, deliveries.Follower(), kit_clock.now())
+    [due] = [one for one in deliveries.due(large, kit_clock.now(), 10) if one.automation_id == ids[0]]
+    deliveries.mark(large, due, Outcome(False, "", "", "no"), now=kit_clock.now())
+    deliveries.send_again(large, builders.ALICE, due.id)
+    automations.edit(large, builders.ALICE, ids[0], EditAutomation(name="failures"))
+    [to_do] = [one for one in deliveries.due(large, kit_clock.now(), 10) if one.automation_id == ids[-1]]
+    assert automation_acting.act(large, to_do, now=kit_clock.now()).ok
+    with large.read() as session:
+        acted = reads.automations.delivery(session, to_do.id)
+    assert acted is not None
+    cancel_run(large, builders.ALICE, UUID(acted.message["started"]))
+    automation_sending.test(large, bench, Settings(), ids[-1])
+    automation_history.dry_run(large, DryRun(events=["run.failed"]))
+    lost_agents.note(large, kit_clock.now())
+    with large.read() as session:
+        assert len(automations.every(session, builders.ALICE)) == 4
+        assert automations.one(session, ids[0], builders.ALICE).pending == 1
+        for state, after in ((None, None), ("sent", None), (None, pages.encode(kit_clock.now(), due.id))):
+            reads.automations.deliveries(session, ids[0], state, 5, after)
+        assert reads.automations.delivery(session, due.id) is not None
+    deliveries.settle_restored(large, "2026-01-01", kit_clock.now())
+    for id in ids:
+        automations.delete(large, builders.ALICE, id)
 
 
 def keep_views(large: Database) -> None:
@@ -358,8 +448,10 @@ def test_every_statement(large: Database, tmp_path: Path) -> None:
         keep_secrets(large, tmp_path)
         keep_bundles(large)
         keep_results(large)
+        make_artifacts(large)
         know_failures(large)
         keep_views(large)
+        hear_of_failures(large)
         ask_for_everything(large, headers, asks)
         write_much(large)
         do_all_rounds(large)

@@ -186,3 +186,29 @@ def test_a_run_config_for_one_run_is_named_on_the_command_line(
     run("schedule", "add", "demo/etl", "--cron", "0 0 1 1 *", "--env", "A=1")
     shown = run("schedule", "edit", "etl", "--env", "B=2")
     assert 'Run config: {"env": {"B": "(not shown)"}}' in shown
+
+
+def test_a_flow_is_rolled_back_through_every_door(site: Site, run: Callable[..., str]) -> None:
+    register(site.database, "etl", content="a", schedules=[YEARLY])
+    flow = register(site.database, "etl", content="b", parameters=[N]).flow_id
+    told = run("flow", "rollback", "demo/etl", "--to", "1", "--preview")
+    assert "Parameters\n  - n\n" in told and "It would become version 3. Nothing was changed." in told
+    assert '" was added.\n' in told and "Warning: The code of version 1 is in files on the agents' machines" in told
+    query = "query ($id: UUID!) { rollbackPreview(flowId: $id, to: 1) { version changes schedules warnings closed } }"
+    coming = site.data(query, id=str(flow))["rollbackPreview"]
+    rest = site.post(f"/api/v1/flows/{flow}/rollback/preview", {"to": 1}).json()
+    assert (coming["version"], coming["changes"]) == (rest["version"], rest["changes"]) == (3, rest["changes"])
+    assert len(rows(site.database, "select id from flow_version")) == 2
+    told = run("flow", "rollback", "etl", "--to", "1", "--reason", "wrong totals")
+    assert "demo/etl: registered as version 3, restores version 1 (rolled back to version 1: wrong totals; " in told
+    assert "Warning: The code of version 1 is in files on the agents' machines" in told
+    fields = "{ flow { version { number } } rollback { version changes schedules } }"
+    mutation = f"mutation ($id: UUID!) {{ rollBackFlow(input: {{flowId: $id, to: 2, newest: 3}}) {fields} }}"
+    done = site.data(mutation, id=str(flow))["rollBackFlow"]
+    assert done["flow"]["version"]["number"] == done["rollback"]["version"] == 4
+    (refused,) = site.graphql(mutation, id=str(flow))["errors"]
+    assert refused["extensions"]["code"] == "conflict" and refused["extensions"]["version"] == 4
+    assert site.post(f"/api/v1/flows/{flow}/rollback", {"to": 1, "newest": 4}).status_code == 201
+    assert "rolled back to version 1" in run("get", "versions", "--flow", "etl")
+    run("flow", "rollback", "etl", "--to", "1", code=2)
+    run("flow", "rollback", "etl", code=2)

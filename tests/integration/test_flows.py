@@ -156,6 +156,14 @@ def test_many_at_once_get_distinct_numbers(database: Database) -> None:
     assert len({item.flow_id for item in found}) == 1
 
 
+def test_names_that_differ_in_case_are_two_flows(database: Database) -> None:
+    found = [register(database, name) for name in ("etl", "Etl", "etl")]
+    assert [item.created for item in found] == [True, True, False]
+    assert found[0].flow_id == found[2].flow_id != found[1].flow_id
+    other = register(database, "etl", project="Demo")
+    assert other.created and other.flow_id != found[0].flow_id
+
+
 def test_of_the_same_content_at_once_one_is_new(database: Database) -> None:
     with ThreadPoolExecutor(6) as pool:
         found = list(pool.map(lambda _: register(database, content="same"), range(18)))
@@ -196,6 +204,27 @@ def test_a_broken_document_is_refused_whole(database: Database, change: dict[str
     with pytest.raises(Invalid, match=sentence.replace("*", r"\*")):
         send(database, change)
     assert rows(database, "select id from project") == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"parameters": {"n\0": 1}},
+        {"parameters": {"n": "a\0"}},
+        {"run_config": {"env": {"A": "\0"}}},
+        {"labels": ["\0"]},
+        {"timezone": "UTC\0"},
+        {"\0": 1},
+    ],
+)
+def test_a_nul_in_a_schedule_is_refused_or_replaced(database: Database, said: dict[str, object]) -> None:
+    """Postgres keeps none in a document."""
+    try:
+        register(database, parameters=[N | {"schema": {}}], schedules=[HOURLY | said])
+    except Invalid as error:
+        assert str(error).endswith((".", "?"))
+    else:
+        assert len(rows(database, "select id from schedule")) == 1
 
 
 def test_schedules_follow_the_code(database: Database, clock: StoppedClock) -> None:

@@ -24,6 +24,7 @@ from appliance.kit import clock
 from appliance.packaging.register import register
 from appliance.protocol.agents import Claim, Enrol, Work
 from appliance.protocol.flow_runs import CreateFlowRun
+from appliance.protocol.run_protocol import AskSlots, Slots
 from appliance.protocol.task_runs import TaskRunView
 from appliance.storage import Local
 from tests.integration.live import LiveServer
@@ -119,9 +120,19 @@ class Attempt:
         )
         self.reporter.start()
         self.runner = TrackedFlowRunner(flow, self.reporter, executor=executor)
-        self.runner.slots = TaskSlots(lambda asked: runs.slots(own, self.run, asked), self.work.attempt, self.reporter)
+        self.asked, self.granted = 0, list[tuple[float, float]]()
+        self.runner.slots = TaskSlots(lambda asked: self._slots(own, asked), self.work.attempt, self.reporter)
         self.state: State | None = None
         self.thread = threading.Thread(target=self._go)
+
+    def _slots(self, own: Transport, request: AskSlots) -> Slots:
+        """Asks, and notes between which times something was granted."""
+        sent = clock.monotonic()
+        answer = runs.slots(own, self.run, request)
+        self.asked += 1
+        if answer.granted:
+            self.granted.append((sent, clock.monotonic()))
+        return answer
 
     def start(self) -> Attempt:
         self.thread.start()
@@ -183,6 +194,16 @@ def test_two_runs_share_the_slots_of_a_tag(server: LiveServer, tmp_path: Path) -
     both = [Attempt(server, wide, tmp_path, ThreadExecutor(6)).start() for _ in range(2)]
     assert all(attempt.end().is_successful() for attempt in both)
     assert (watch.most, len(watch.times)) == (2, 24)
+
+
+def test_tasks_of_two_runs_start_at_the_rate_of_their_tag(server: LiveServer, tmp_path: Path) -> None:
+    concurrency.put(server.client, "task_rate", "db", 12, 1.0)
+    both = [Attempt(server, wide, tmp_path, ThreadExecutor(6)).start() for _ in range(2)]
+    assert all(attempt.end().is_successful() for attempt in both)
+    sent, received = (sorted(times) for times in zip(*both[0].granted, *both[1].granted, strict=True))
+    assert len(watch.times) == len(sent) == 24
+    assert all(later - earlier >= 1 for earlier, later in zip(sent, received[12:], strict=False))
+    assert sum(attempt.asked for attempt in both) < 100, "tasks that a rate holds back ask no more until it has room"
 
 
 def test_the_next_one_starts_within_milliseconds(server: LiveServer, tmp_path: Path) -> None:

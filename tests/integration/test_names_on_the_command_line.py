@@ -19,8 +19,8 @@ from tests.integration.test_job_doors import run
 
 __all__ = ["address", "database", "run", "site"]
 Run = Callable[..., str]
-ONLY_IDS = {"job show", "job cancel", "result delete"}
-"""Jobs and stored results have no names."""
+ONLY_IDS = {"automation send-again", "job show", "job cancel", "result delete"}
+"""Deliveries, jobs and stored results have no names."""
 
 
 @pytest.fixture

@@ -94,6 +94,8 @@ def test_what_takes_a_body_names_its_schema(told: dict[str, Any]) -> None:
     assert without == {
         "/api/v1/logout",
         *(f"/api/v1/agents/{{agent_id}}/{verb}" for verb in ("sign-off", "drain", "resume")),
+        "/api/v1/automations/{automation_id}/test",
+        "/api/v1/deliveries/{delivery_id}/send-again",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
@@ -11,7 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from litestar import Litestar, get
 
-from appliance.kit import ids
+from appliance.kit import clock, ids
 from appliance.protocol.flow_runs import MarkFlowRun
 from appliance.server.actions import concurrency, projects
 from appliance.server.actions.flow_runs.mark import mark_run
@@ -41,6 +42,23 @@ def _flow(site: Site) -> UUID:
 
 def _run(site: Site) -> UUID:
     return builders.create(site.database, _flow(site))
+
+
+def _rollback(what: str) -> Callable[[Site], tuple[str, Any]]:
+    """Of a flow of two versions or more."""
+
+    def target(site: Site) -> tuple[str, Any]:
+        _flow(site)
+        flow = builders.register(site.database, content=str(uuid4())).flow_id
+        return f"/api/v1/flows/{flow}/rollback{what}", {"to": 1}
+
+    return target
+
+
+def _coming(verb: str) -> Callable[[Site], tuple[str, Any]]:
+    """A request about the first due time of the year after next."""
+    at = datetime(clock.now().year + 2, 1, 1, tzinfo=UTC).isoformat()
+    return lambda site: (f"/api/v1/schedules/{_schedule(site)}/{verb}", {"at": at})
 
 
 def _schedule(site: Site) -> str:
@@ -125,6 +143,28 @@ def _secret(site: Site) -> Target:
 
 
 RESULT = {"attempt": 1, "location": "x", "sha256": hashlib.sha256(b"").hexdigest(), "content": ""}
+ARTIFACT = {name: value for name, value in RESULT.items() if name != "location"} | {
+    "number": 1,
+    "slot": "0" * 64,
+    "kind": "markdown",
+}
+
+
+def _new_automation(_site: Site) -> Target:
+    action = {"kind": "webhook", "url": "http://127.0.0.1:1/"}
+    return "/api/v1/automations", {"name": uuid4().hex, "events": ["run.failed"], "action": action}
+
+
+def _of_automation(suffix: str, body: Any = None) -> Callable[[Site], Target]:
+    def target(site: Site) -> Target:
+        path, new = _new_automation(site)
+        made = site.client.post(path, json=new, headers=site.headers("operator")).json()
+        return f"{path}/{made['id']}{suffix}", body
+
+    return target
+
+
+A = "/api/v1/automations/{automation_id:uuid}"
 R = "/api/v1/flow-runs/{run_id:uuid}"
 F = "/api/v1/flows/{flow_id:uuid}"
 P = "/api/v1/projects/{project_id:uuid}"
@@ -161,6 +201,8 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/api/v1/flows/{flow_id:uuid}"): (READERS, lambda site: (f"/api/v1/flows/{_flow(site)}", None)),
     ("GET", F + "/history"): (READERS, lambda site: (f"/api/v1/flows/{_flow(site)}/history", None)),
     ("GET", F + "/tasks"): (READERS, lambda site: (f"/api/v1/flows/{_flow(site)}/tasks", None)),
+    ("POST", "/api/v1/flows/{flow_id:uuid}/rollback"): (OPERATORS, _rollback("")),
+    ("POST", "/api/v1/flows/{flow_id:uuid}/rollback/preview"): (OPERATORS, _rollback("/preview")),
     ("GET", "/api/v1/flows/{flow_id:uuid}/versions"): (
         READERS,
         lambda site: (f"/api/v1/flows/{_flow(site)}/versions", None),
@@ -217,6 +259,20 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         {"run"},
         _own("/results/find", {"attempt": 1, "location": "x"}),
     ),
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/artifacts"): ({"run"}, _own("/artifacts", ARTIFACT)),
+    ("GET", "/api/v1/artifacts"): (READERS, _fixed("/api/v1/artifacts")),
+    ("GET", "/api/v1/artifacts/latest"): (READERS, _fixed("/api/v1/artifacts/latest")),
+    **{
+        ("GET", f"/api/v1/artifacts/{{artifact_id:uuid}}{part}"): (
+            READERS,
+            lambda _site, part=part: (f"/api/v1/artifacts/{uuid4()}{part}", None),
+        )
+        for part in ("", "/content", "/page")
+    },
+    ("DELETE", "/api/v1/artifacts/{artifact_id:uuid}"): (
+        OPERATORS,
+        lambda _site: (f"/api/v1/artifacts/{uuid4()}", None),
+    ),
     ("GET", "/api/v1/results"): (ADMINS, _fixed("/api/v1/results")),
     ("POST", "/api/v1/results/read"): (ADMINS, _fixed("/api/v1/results/read", {"location": "x"})),
     ("DELETE", "/api/v1/results/{result_id:uuid}"): (ADMINS, lambda _site: (f"/api/v1/results/{uuid4()}", None)),
@@ -252,6 +308,20 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
         OPERATORS,
         lambda site: (f"/api/v1/schedules/{_schedule(site)}", {"active": False}),
     ),
+    ("POST", "/api/v1/flows/{flow_id:uuid}/schedules/preview"): (
+        READERS,
+        lambda site: (f"/api/v1/flows/{_flow(site)}/schedules/preview", {"document": builders.MINUTELY}),
+    ),
+    ("GET", "/api/v1/schedules/{schedule_id:uuid}/next"): (
+        READERS,
+        lambda site: (f"/api/v1/schedules/{_schedule(site)}/next", None),
+    ),
+    ("GET", "/api/v1/schedules/{schedule_id:uuid}/deletion"): (
+        READERS,
+        lambda site: (f"/api/v1/schedules/{_schedule(site)}/deletion", None),
+    ),
+    ("POST", "/api/v1/schedules/{schedule_id:uuid}/skip"): (OPERATORS, _coming("skip")),
+    ("POST", "/api/v1/schedules/{schedule_id:uuid}/unskip"): (OPERATORS, _coming("unskip")),
     ("GET", "/api/v1/schedules/{schedule_id:uuid}/skips"): (
         READERS,
         lambda site: (f"/api/v1/schedules/{_schedule(site)}/skips", None),
@@ -269,6 +339,21 @@ TABLE: dict[tuple[str, str], tuple[set[str], Callable[[Site], Target]]] = {
     ("GET", "/api/v1/known-failures"): (READERS, _fixed("/api/v1/known-failures")),
     ("POST", "/api/v1/known-failures"): (OPERATORS, _failure),
     ("DELETE", "/api/v1/known-failures/{known_failure_id:uuid}"): (OPERATORS, _known_failure),
+    ("GET", "/api/v1/automations"): (READERS, _fixed("/api/v1/automations")),
+    ("POST", "/api/v1/automations"): (OPERATORS, _new_automation),
+    ("GET", A): (READERS, _of_automation("")),
+    ("PATCH", A): (OPERATORS, _of_automation("", {"enabled": False})),
+    ("DELETE", A): (OPERATORS, _of_automation("")),
+    ("POST", A + "/test"): (OPERATORS, _of_automation("/test")),
+    ("GET", A + "/deliveries"): (READERS, _of_automation("/deliveries")),
+    ("POST", "/api/v1/automations/dry-run"): (
+        READERS,
+        _fixed("/api/v1/automations/dry-run", {"events": ["run.failed"]}),
+    ),
+    ("POST", "/api/v1/deliveries/{delivery_id:uuid}/send-again"): (
+        OPERATORS,
+        _fixed(f"/api/v1/deliveries/{uuid4()}/send-again"),
+    ),
     ("GET", "/api/v1/views"): (READERS, _fixed("/api/v1/views")),
     ("PUT", "/api/v1/views"): (READERS, _fixed("/api/v1/views", {"name": "failed", "q": "state:failed"})),
     ("PATCH", "/api/v1/views/{view_id:uuid}"): (READERS, _fixed(f"/api/v1/views/{uuid4()}", {})),
@@ -333,6 +418,7 @@ ANSWERED_OTHERWISE = {
     ("DELETE", "/api/v1/sessions/{session_id:uuid}"): {404},  # and no sessions
     ("PATCH", "/api/v1/views/{view_id:uuid}"): {404},  # and no such view
     ("DELETE", "/api/v1/views/{view_id:uuid}"): {404},
+    ("POST", "/api/v1/deliveries/{delivery_id:uuid}/send-again"): {404},
     ("DELETE", "/api/v1/agents/{agent_id:uuid}"): {409},  # it is online
     ("POST", R + "/resume"): {409},  # it is not paused
     ("POST", R + "/restart"): {409},  # it has not ended
@@ -341,8 +427,13 @@ ANSWERED_OTHERWISE = {
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/bundle"): {404},  # its version has none
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/secrets"): {404},  # its project has no such secret
     ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/results/read"): {404, 409},  # nor result
+    ("POST", "/api/v1/flow-runs/{flow_run_id:uuid}/artifacts"): {200, 409},  # it may not have begun
     ("POST", "/api/v1/results/read"): {200, 404},
     ("DELETE", "/api/v1/results/{result_id:uuid}"): {404},
+    **{
+        (method, f"/api/v1/artifacts/{{artifact_id:uuid}}{part}"): {404}
+        for method, part in (("GET", ""), ("GET", "/content"), ("GET", "/page"), ("DELETE", ""))
+    },
 }
 """Routes that refuse these payloads for reasons other than who asks."""
 
@@ -470,7 +561,11 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "releaseHold": Permission.MANAGE_HOLD,
         "skipHeld": Permission.MANAGE_HOLD,
         "setScheduleActive": Permission.EDIT_SCHEDULE,
+        "createSchedule": Permission.EDIT_SCHEDULE,
         "editSchedule": Permission.EDIT_SCHEDULE,
+        "deleteSchedule": Permission.EDIT_SCHEDULE,
+        "skipDueTime": Permission.EDIT_SCHEDULE,
+        "unskipDueTime": Permission.EDIT_SCHEDULE,
         "drainAgent": Permission.MANAGE_AGENTS,
         "resumeAgent": Permission.MANAGE_AGENTS,
         "forgetAgent": Permission.MANAGE_AGENTS,
@@ -480,16 +575,23 @@ def test_every_graphql_field_declares_a_permission(site: Site) -> None:
         "removeConcurrencyLimit": Permission.EDIT_LIMIT,
         "markFailure": Permission.MARK_RUN,
         "unmarkFailure": Permission.MARK_RUN,
+        "createAutomation": Permission.EDIT_AUTOMATION,
+        "editAutomation": Permission.EDIT_AUTOMATION,
+        "deleteAutomation": Permission.EDIT_AUTOMATION,
+        "testAutomation": Permission.EDIT_AUTOMATION,
+        "sendAgain": Permission.EDIT_AUTOMATION,
         "saveView": Permission.SELF,
         "editView": Permission.SELF,
         "deleteView": Permission.SELF,
         "setSecret": Permission.EDIT_SECRET,
         "deleteSecret": Permission.EDIT_SECRET,
         "deleteKeptResult": Permission.MANAGE_RESULTS,
+        "deleteArtifact": Permission.DELETE_RUN,
         "freeSpace": Permission.MANAGE_DISK,
         "beginMaintenance": Permission.MANAGE_MAINTENANCE,
         "endMaintenance": Permission.MANAGE_MAINTENANCE,
         "editFlow": Permission.EDIT_FLOW,
+        "rollBackFlow": Permission.REGISTER_FLOW,
         "editProject": Permission.EDIT_FLOW,
         "deleteFlow": Permission.DELETE_FLOW,
         "deleteProject": Permission.DELETE_FLOW,

@@ -21,7 +21,7 @@ from appliance.server.domain.graphs import has_cycle
 from appliance.server.domain.rules import Rules
 from appliance.server.errors import Invalid
 from tests.integration import builders
-from tests.integration.server_fixtures import claim
+from tests.integration.server_fixtures import Site, claim
 
 CHAIN = 5_000
 
@@ -52,6 +52,51 @@ def test_a_flow_has_at_most_five_thousand_tasks(database: Database) -> None:
         _register(database, _document(slugs, chain))
     database.rules = Rules(flow_tasks=CHAIN + 1)
     assert _register(database, _document(slugs, chain)).created
+
+
+def test_the_largest_flow_comes_over_http_and_one_with_more_dependencies_is_refused(site: Site) -> None:
+    slugs = [f"task-number-{number}" for number in range(5_000)]
+    edges = [(slugs[number], slugs[number + step]) for step in (1, 2, 3, 4) for number in range(5_000 - step)]
+    edges += edges[: 20_000 - len(edges)]
+    body = {"project": "demo", "name": "big", "content_hash": "0" * 64, "storage": {"type": "local"}}
+    said = {
+        "type": "Task",
+        "max_retries": 0,
+        "retry_delay": None,
+        "timeout": None,
+        "trigger": "all_successful",
+        "auto_generated": False,
+    }
+    document = _document(slugs, edges)
+    document["tasks"] = [task | said for task in document["tasks"]]
+    for address in ("preview", ""):
+        answer = site.post(f"/api/v1/flows/{address}", body | {"document": document}, "operator")
+        assert answer.status_code in (200, 201), answer.text
+    document["edges"].append(document["edges"][0])
+    refused = site.post("/api/v1/flows/", body | {"document": document}, "operator")
+    assert refused.status_code == 400
+    assert "20,001 dependencies between its tasks, and at most 20,000 are allowed" in refused.json()["message"]
+    headers = site.headers("operator") | {"content-type": "application/json"}
+    beyond = site.client.post("/api/v1/flows/", content=b" " * (50 * 1024**2), headers=headers)
+    assert beyond.status_code == 413
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"edges": [{"upstream": "a"}]}, "missing required field `downstream`"),
+        ({"edges": [{"upstream": "a", "downstream": "z"}]}, "names a task that the flow does not have"),
+        ({"tasks": [{"slug": "a"}], "reference_tasks": ["z"]}, "reference task 'z'"),
+        ({"tasks": [{"slug": "a"}, {"slug": "a"}]}, "the same slug"),
+        ({"tasks": [{}]}, "missing required field `slug`"),
+        ({"tasks": {"a": 1}}, "Expected `array`"),
+    ],
+)
+def test_a_graph_that_does_not_hold_together_is_refused(
+    database: Database, change: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(Invalid, match=sentence):
+        _register(database, _document(["a", "b"], []) | change)
 
 
 @pytest.mark.parametrize("edges", [[("a", "a")], [("a", "b"), ("b", "a")], [("a", "b"), ("b", "c"), ("c", "b")]])

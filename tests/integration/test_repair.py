@@ -1,4 +1,4 @@
-"""Runs that nobody hears of any more end; runs that could not be heard do not."""
+"""Runs that nobody hears from any more end; runs that could not be heard do not."""
 
 from __future__ import annotations
 

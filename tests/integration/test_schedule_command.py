@@ -13,7 +13,7 @@ import pytest
 from appliance.kit import clock
 from appliance.server.actions import schedules
 from appliance.server.services.scheduler import Scheduler
-from tests.integration.builders import ALICE, N, register, rows
+from tests.integration.builders import ALICE, YEARLY, N, register, rows
 from tests.integration.lasting import address, database, site
 from tests.integration.server_fixtures import Site
 from tests.integration.test_job_doors import run
@@ -31,7 +31,7 @@ def test_a_schedule_is_added_changed_switched_and_deleted(site: Site, run: Calla
     assert "Missed times: all, at most 7, from the last 2 days. Overlapping runs: skip." in told
     days = ("--cron", "0 6 13 * 5", "--day-and")
     assert msgspec.json.decode(run("schedule", "edit", added["id"], *days, "--json"))["document"]["day_or"] is False
-    assert "every 15 minutes" in run("schedule", "edit", added["id"], "--every", "900").lower()
+    assert "every 7 days" in run("schedule", "edit", added["id"], "--every", "604800").lower()
     assert "The schedule is off" in run("schedule", "pause", added["id"])
     assert rows(site.database, "select id from flow_run where due_at is not null") == []
     assert "Next: 20" in run("schedule", "resume", added["id"])
@@ -39,6 +39,45 @@ def test_a_schedule_is_added_changed_switched_and_deleted(site: Site, run: Calla
     run("schedule", "delete", added["id"])
     assert rows(site.database, "select id from schedule") == []
     run("schedule", "pause", added["id"], code=2)
+
+
+def test_given_dates_are_on_the_clock_of_the_zone(site: Site, run: Callable[..., str]) -> None:
+    register(site.database, "etl")
+    dates = ("--date", "2030-12-24 06:00", "--date", "2030-12-31T06:00:00Z", "--timezone", "Asia/Tokyo")
+    added = msgspec.json.decode(run("schedule", "add", "etl", *dates, "--json"))
+    assert added["document"]["dates"] == ["2030-12-24T06:00", "2030-12-31T06:00:00Z"]
+    assert added["next_times"] == ["2030-12-23T21:00:00Z", "2030-12-31T06:00:00Z"]
+    shown = msgspec.json.decode(run("schedule", "next", "etl", "--date", "2031-01-01 09:30", "--json"))
+    assert [time["local"] for time in shown["times"]] == ["2031-01-01T09:30:00+09:00"]
+    assert "2030-12-25" in run("schedule", "edit", "etl", "--date", "2030-12-25 00:00", "--timezone", "UTC")
+    edited = msgspec.json.decode(run("schedule", "edit", "etl", "--cron", "0 6 * * *", "--json"))
+    assert edited["document"] == {"kind": "cron", "timezone": "UTC", "cron": "0 6 * * *"}
+    run("schedule", "add", "etl", "--date", "tomorrow", code=2)
+    run("schedule", "add", "etl", "--date", "2030-12-24", "--cron", "0 6 * * *", code=2)
+    run("schedule", "edit", "etl", "--date", "2030-12-24", "--day-and", code=2)
+
+
+def test_what_goes_with_a_schedule_is_said_before(site: Site, run: Callable[..., str]) -> None:
+    """GraphQL, as the UI asks, refuses what the code declares; REST and the command line delete it."""
+    flow = register(site.database, "etl", schedules=[RICH]).flow_id
+    declared = str(UUID(str(rows(site.database, "select id from schedule")[0]["id"])))
+    own = str(schedules.create(site.database, ALICE, flow, YEARLY).id)
+    assert "deletes 10 planned runs. It can't be undone.\n" in run("schedule", "delete", own, "--preview")
+    assert "The flow's code declares it" in run("schedule", "delete", declared, "--preview")
+    assert len(rows(site.database, "select id from schedule")) == 2
+    query = "query ($id: UUID!) { scheduleDeletion(scheduleId: $id) { plannedRuns declared } }"
+    assert site.data(query, id=own)["scheduleDeletion"] == {"plannedRuns": 10, "declared": False}
+    assert site.get(f"/api/v1/schedules/{declared}/deletion").json() == {"planned_runs": 10, "declared": True}
+    mutation = "mutation ($id: UUID!) { deleteSchedule(input: {scheduleId: $id}) { scheduleId } }"
+    (refused,) = site.graphql(mutation, id=declared)["errors"]
+    assert refused["extensions"]["code"] == "conflict" and "pause it, or remove it from the code" in refused["message"]
+    assert site.data(mutation, id=own)["deleteSchedule"] == {"scheduleId": own}
+    assert len(rows(site.database, "select id from flow_run")) == 10
+    (gone,) = site.graphql(mutation, id=own)["errors"]
+    assert gone["extensions"]["code"] == "not_found"
+    assert site.get(f"/api/v1/schedules/{own}/deletion").status_code == 404
+    run("schedule", "delete", declared)
+    assert rows(site.database, "select id from flow_run") == []
 
 
 def test_what_can_not_be_meant_is_refused(site: Site, run: Callable[..., str]) -> None:

@@ -35,6 +35,7 @@ REMOVE_LIMIT = mutation("removeConcurrencyLimit", "concurrencyLimitId")
 EDIT_SCHEDULE = mutation(
     "editSchedule", "schedule { id active document parameters labels catchUp catchUpCap catchUpWindow overlap origin }"
 )
+CREATE_SCHEDULE = mutation("createSchedule", "schedule { id active document parameters overlap origin }")
 FREE_SPACE = mutation("freeSpace", "deleted { kind count } freedBytes disk { writable freeBytes }")
 BEGIN = mutation("beginMaintenance", MAINTENANCE)
 END = f"mutation {{ endMaintenance {{ {MAINTENANCE} }} }}"
@@ -84,6 +85,11 @@ def edit_schedule(id: object, **fields: Any) -> Question:
     return Question("PATCH", path, fields, EDIT_SCHEDULE, input)
 
 
+def create_schedule(flow: object, document: dict[str, Any], **fields: Any) -> Question:
+    body = {"document": document} | fields
+    return Question("POST", f"/api/v1/flows/{flow}/schedules", body, CREATE_SCHEDULE, {"flowId": str(flow)} | body)
+
+
 def free_space(days: float) -> Question:
     return Question("POST", "/api/v1/system/free-space", {"keep_days": days}, FREE_SPACE, {"keepDays": days})
 
@@ -99,6 +105,10 @@ def a_limit(site: Site) -> object:
     return concurrency.put(site.database, builders.ALICE, "label", uuid4().hex, 1).id
 
 
+def a_flow(site: Site) -> object:
+    return builders.register(site.database).flow_id
+
+
 def a_schedule(site: Site) -> str:
     flow = builders.register(site.database, schedules=[builders.MINUTELY]).flow_id
     return str(site.get(f"/api/v1/schedules?flow_id={flow}").json()["items"][0]["id"])
@@ -107,6 +117,10 @@ def a_schedule(site: Site) -> str:
 WRITES: dict[str, tuple[set[str], Callable[[Site], Question]]] = {
     "set a limit": ({"operator", "admin"}, lambda site: put_limit(kind="label", name="etl", slots=2)),
     "remove a limit": ({"operator", "admin"}, lambda site: remove_limit(a_limit(site))),
+    "create a schedule": (
+        {"operator", "admin"},
+        lambda site: create_schedule(a_flow(site), builders.YEARLY, overlap="skip"),
+    ),
     "edit a schedule": ({"operator", "admin"}, lambda site: edit_schedule(a_schedule(site), overlap="queue")),
     "free space": ({"admin"}, lambda site: free_space(365)),
     "begin maintenance": ({"admin"}, lambda site: begin(reason="disks")),
@@ -129,6 +143,9 @@ REFUSALS: dict[str, Callable[[Site], Question]] = {
     "a limit without a name": lambda site: put_limit(kind="label", name="", slots=1),
     "a limit on an unknown flow": lambda site: put_limit(kind="flow", name="demo/none", slots=1),
     "an unknown limit": lambda site: remove_limit(uuid4()),
+    "a schedule of an unknown flow": lambda site: create_schedule(uuid4(), builders.YEARLY),
+    "a schedule at no time": lambda site: create_schedule(a_flow(site), {"kind": "cron", "cron": "never"}),
+    "a schedule in no zone": lambda site: create_schedule(a_flow(site), builders.YEARLY | {"timezone": "Moon"}),
     "an unknown schedule": lambda site: edit_schedule(uuid4(), overlap="queue"),
     "no change of a schedule": lambda site: edit_schedule(a_schedule(site)),
     "an unknown catch-up": lambda site: edit_schedule(a_schedule(site), catch_up="some"),
@@ -181,6 +198,39 @@ def test_a_limit_is_set_listed_and_removed(site: Site) -> None:
     removed = site.data(REMOVE_LIMIT, input={"concurrencyLimitId": limit["id"]})["removeConcurrencyLimit"]
     assert removed == {"concurrencyLimitId": limit["id"]}
     assert site.data("{ concurrencyLimits { id } }")["concurrencyLimits"] == []
+
+
+def test_a_refusal_names_the_field_to_correct(site: Site) -> None:
+    required = {"name": "region", "required": True, "default": None, "schema": {"type": "string"}}
+    flow = builders.register(site.database, uuid4().hex, parameters=[required]).flow_id
+    yearly = builders.YEARLY
+    for field, document in {
+        "parameters": yearly,
+        "timezone": yearly | {"timezone": "Moon"},
+        "cron": {"kind": "cron", "cron": "no"},
+        "seconds": {"kind": "interval", "seconds": 0},
+        "dates": {"kind": "dates", "dates": ["soon"]},
+    }.items():
+        refusal = site.post(f"/api/v1/flows/{flow}/schedules", {"document": document}).json()
+        assert refusal["details"]["field"] == field, refusal
+    refusal = site.post(f"/api/v1/flows/{flow}/schedules", {"document": yearly}).json()
+    assert refusal["details"]["missing"] == ["region"]
+
+
+def test_a_schedule_is_created(site: Site) -> None:
+    input = {"flowId": str(a_flow(site)), "document": builders.YEARLY, "overlap": "queue", "parameters": {}}
+    created = site.data(CREATE_SCHEDULE, input=input)["createSchedule"]["schedule"]
+    assert (created["active"], created["overlap"], created["origin"]) == (True, "queue", "ui")
+    assert site.get(f"/api/v1/schedules/{created['id']}").json()["document"] == created["document"]
+
+
+def test_a_second_editor_learns_the_version_that_is_there_now(site: Site) -> None:
+    id = a_schedule(site)
+    site.data(EDIT_SCHEDULE, input={"scheduleId": id, "version": 1, "overlap": "skip"})
+    answer = site.graphql(EDIT_SCHEDULE, input={"scheduleId": id, "version": 1, "overlap": "queue"})
+    extensions = answer["errors"][0]["extensions"]
+    assert (extensions["code"], extensions["version"]) == ("conflict", 2)
+    assert site.get(f"/api/v1/schedules/{id}").json()["overlap"] == "skip"
 
 
 def test_a_schedule_is_edited(site: Site) -> None:

@@ -21,6 +21,7 @@ from appliance.server.app import create_app
 from appliance.server.auth import passwords
 from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.auth.sessions import COOKIE
+from appliance.server.db.session import Database
 from appliance.server.db.writes import settings as settings_of
 from appliance.server.domain.rules import Rules
 from appliance.server.errors import Conflict, Invalid
@@ -334,18 +335,34 @@ def test_a_reset_needs_a_database_and_a_good_password(tmp_path: Any, site: Site)
     assert rows(site.database, "select id from event where kind = 'user.reset'") == []
 
 
-def test_a_token_for_an_agent_is_in_a_file_as_long_as_it_is_good(empty_site: Site, tmp_path: Any) -> None:
+def test_a_token_for_an_agent_is_in_a_file_as_long_as_it_is_good(
+    empty_site: Site, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = tmp_path / "token"
 
-    def made(target: Any = file) -> Any:
-        place = ["--database-url", empty_site.database.url, "--data-dir", str(tmp_path)]
+    def made(target: Any = file, *more: str) -> Any:
+        place = ["--database-url", empty_site.database.url, "--data-dir", str(tmp_path), *more]
         return CliRunner().invoke(cli, ["admin", "agent-token", "docker", "--file", str(target), *place])
 
     early = made()
     assert (early.exit_code, list(tmp_path.glob("token*"))) == (1, [])
     assert "set up the appliance first" in early.output
-    empty_site.tokens.update(claim(empty_site.database))
-    assert made().stdout == f"The token of agent docker is in {file}.\n"
+    setup_required = setup.setup_required
+
+    def is_unclaimed(database: Database) -> bool:
+        """Whoever opens the link does it after the second look."""
+        looks.append(setup_required(database))
+        if len(looks) == 2:
+            empty_site.tokens.update(claim(empty_site.database))
+        return looks[-1]
+
+    looks: list[bool] = []
+    monkeypatch.setattr(setup, "setup_required", is_unclaimed)
+    monkeypatch.setattr("appliance.cli.database.CLAIM_POLL", 0.01)
+    ended = made(file, "--wait-for-admin")
+    assert looks == [True, True, False]
+    assert ended.stdout == f"The token of agent docker is in {file}.\n"
+    assert "waits for an administrator: open the link" in ended.stderr
     first = file.read_text()
     assert first.startswith("apl_agent_") and file.stat().st_mode & 0o777 == 0o640
     assert "is still good" in made().stdout and file.read_text() == first

@@ -86,6 +86,7 @@ def test_running_a_flow_without_a_schedule_loads_none() -> None:
 
 MODULES = {
     "adjustments": "appliance.schedules.adjustments",
+    "artifacts": "appliance.core.artifacts",
     "cache_validators": "appliance.core.cache_validators",
     "control_flow": "appliance.core.control",
     "executors": "appliance.engine.executors",
@@ -127,7 +128,7 @@ def test_a_module_that_is_also_a_name_of_the_sdk_has_all_of_it(name: str) -> Non
     assert own - set(module.__all__) <= {"from_wire", "expanded"}, "what only the engine needs"
 
 
-@pytest.mark.parametrize("name", ["control_flow", "filters", "signals", "states", "triggers"])
+@pytest.mark.parametrize("name", ["artifacts", "control_flow", "filters", "signals", "states", "triggers"])
 def test_importing_a_module_of_the_sdk_loads_nothing_heavy(name: str) -> None:
     assert loaded(f"import appliance.{name}") == set()
 

@@ -12,7 +12,21 @@ from tests.installs import ROOT, refuse_others
 
 SERVER = {"litestar", "sqlalchemy", "sqlmodel", "alembic", "strawberry", "graphql", "gunicorn", "uvicorn", "uvloop"}
 SERVER |= {"apscheduler", "psycopg", "prometheus_client", "argon2", "jsonschema", "httptools"}
-EXTRAS = {"obstore", "docker", "kubernetes", "rich", "pandas", "distributed", "paramiko"}
+EXTRAS = {
+    "obstore",
+    "docker",
+    "kubernetes",
+    "rich",
+    "pandas",
+    "distributed",
+    "paramiko",
+    "redis",
+    "duckdb",
+    "pyarrow",
+    "pymysql",
+    "paho",
+    "feedparser",
+}
 SENTENCE = "Error: This needs the server, and only the SDK is installed; run: pip install 'appliance-flows[server]'\n"
 WITHOUT_EXTRAS = {
     "appliance.agents.agent_metrics",
@@ -31,9 +45,16 @@ WITHOUT_EXTRAS = {
     "appliance.packaging.image_build",
     "appliance.packaging.image_engine",
     "appliance.packaging.image_uses",
+    "appliance.tasks.dataframes",
     "appliance.tasks.docker",
+    "appliance.tasks.duckdb",
+    "appliance.tasks.mqtt",
+    "appliance.tasks.mysql",
     "appliance.tasks.object_stores",
     "appliance.tasks.postgres",
+    "appliance.tasks.prometheus",
+    "appliance.tasks.redis",
+    "appliance.tasks.rss",
     "appliance.tasks.sftp",
     "appliance.tasks.sql",
     "appliance.tasks.sqlite",

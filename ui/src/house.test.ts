@@ -32,16 +32,16 @@ const RULES: Rule[] = [
     sample: 'await fetch("/api/v1/info")',
   },
   {
-    name: "requests go by GraphQL, except those about people, of the session, of the live stream and for the documentation",
+    name: "requests go by GraphQL, except those about people, for the content of artifacts, of the session, of the live stream and for the documentation",
     pattern: /import[^;]*\brequest\b[^;]*from "[^"]*\/http"/,
-    home: ["api/docs.ts", "api/graphql.ts", "api/live.ts", "api/people.ts", "api/session.ts"],
+    home: ["api/artifacts.ts", "api/docs.ts", "api/graphql.ts", "api/live.ts", "api/people.ts", "api/session.ts"],
     sample: 'import { ApiError, request } from "../api/http";',
   },
   {
-    name: "REST is only for people, whom GraphQL doesn't know, and for whether the server and the session are there",
+    name: "REST is only for people and the content of artifacts, which GraphQL doesn't know, and for whether the server and the session are there",
     pattern:
       /(?<![.\w])request(?:<[^(]*>)?\(\s*(?!"GET", "(?:\/api\/v1\/(?:info|me)|\/docs\/search\/search_index\.json)"|"POST", "(?:\/graphql|\/api\/v1\/(?:login|logout|password|setup))")/,
-    home: ["api/http.ts", "api/people.ts"],
+    home: ["api/artifacts.ts", "api/http.ts", "api/people.ts"],
     sample: 'request<Limit>("PUT", "/api/v1/concurrency-limits", limit)',
   },
   {

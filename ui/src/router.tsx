@@ -9,6 +9,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { agentMatchQuery, agentQuery, agentsQuery } from "./api/agents";
+import { automationQuery, automationsQuery } from "./api/automations";
 import { runsQuery } from "./api/flow-runs";
 import { flowHistoryQuery, flowQuery, flowsQuery, flowTasksQuery } from "./api/flows";
 import { homeQuery } from "./api/home";
@@ -262,6 +263,24 @@ const agent = createRoute({
   component: lazyRouteComponent(() => import("./pages/agent"), "AgentPage"),
 });
 
+const automations = createRoute({
+  getParentRoute: () => app,
+  path: "/automations",
+  loader: ({ context }) => {
+    void context.queries.prefetchQuery(automationsQuery);
+  },
+  component: lazyRouteComponent(() => import("./pages/automations"), "AutomationsPage"),
+});
+
+const automation = createRoute({
+  getParentRoute: () => app,
+  path: "/automations/$automationId",
+  loader: ({ context, params }) => {
+    void context.queries.prefetchQuery(automationQuery(params.automationId));
+  },
+  component: lazyRouteComponent(() => import("./pages/automation"), "AutomationPage"),
+});
+
 const limits = createRoute({
   getParentRoute: () => app,
   path: "/limits",
@@ -372,6 +391,8 @@ const tree = root.addChildren([
     runForm,
     agents,
     agent,
+    automations,
+    automation,
     limits,
     secrets,
     inbox,

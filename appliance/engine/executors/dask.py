@@ -16,6 +16,7 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any
 
+from appliance.core import artifacts
 from appliance.core.async_functions import refuse_async
 from appliance.core.states import Cancelled, Crashed, Failed, State
 from appliance.engine import failures, thread_context
@@ -36,6 +37,8 @@ _LATE_LINES = 2.0
 """Seconds in which log lines must arrive after the state of their task."""
 _LOST = 10
 """How many times a call is sent if its worker dies before the call begins, because another task has killed the worker."""
+_LARGE = 64 * 1024
+"""Characters from which what a task makes is sent with its state: the scheduler would keep it in its memory."""
 _BEGUN, _LOG, _DONE = "begun", "log", "done"
 
 
@@ -241,8 +244,10 @@ class _DaskCall:
 
         future = self._future
         if future.status == "finished":
-            state, result, overran, lines = future.result()
+            state, result, overran, lines, large = future.result()
             self._wait_for_lines(lines)
+            for content in large:
+                remote_logs.replay(json.loads(content))
             return self._timed_out() if overran else pickling.unpack_state((state, result))
         if future.status == "error":
             error = future.exception()
@@ -321,13 +326,17 @@ def _forward(fields: remote_logs.Fields) -> None:
 _forwarder = remote_logs.Forwarder(_forward)
 
 
-def work(payload: bytes, identity: tuple[str, int], levels: remote_logs.Levels) -> tuple[Content, Content, bool, int]:
-    """Run the call in this worker. Returns its packed state, whether it exceeded its timeout, and the number of its log lines."""
+def work(
+    payload: bytes, identity: tuple[str, int], levels: remote_logs.Levels
+) -> tuple[Content, Content, bool, int, list[str]]:
+    """Run the call in this worker. Returns its packed state, whether it exceeded its timeout, the number of its log lines and artifacts, and those
+    that are large."""
     from distributed import get_worker
     from distributed.utils import sync
 
     worker: Any = get_worker()
     lines = itertools.count()
+    large: list[str] = []
 
     def tell(kind: str, content: Any) -> None:
         worker.log_event(_TOPIC, (identity, kind, content))
@@ -338,13 +347,19 @@ def work(payload: bytes, identity: tuple[str, int], levels: remote_logs.Levels) 
         sync(worker.loop, worker.scheduler.log_event, topic=_TOPIC, msg=(identity, _BEGUN, me))
 
     def send(fields: remote_logs.Fields) -> None:
-        next(lines)
-        tell(_LOG, json.dumps(fields))
+        content = json.dumps(fields)
+        if len(content) >= _LARGE:
+            large.append(content)
+        else:
+            next(lines)
+            tell(_LOG, content)
 
     remote_logs.forward(levels, _forwarder)
     token = _send.set(send)
+    elsewhere = remote_logs.forward_artifacts(send)
     try:
         (state, result), overran = pickling.run(payload, begun)
     finally:
         _send.reset(token)
-    return state, result, overran, next(lines)
+        artifacts.elsewhere.reset(elsewhere)
+    return state, result, overran, next(lines), large

@@ -1,13 +1,17 @@
-"""Sends log records from a worker process to the flow's process, where they are handled as if they had been written there."""
+"""Sends log records and artifacts from a worker process to the flow's process, where they are handled as if they had been made there."""
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import sys
 from collections.abc import Callable
+from contextvars import Token
+from dataclasses import fields as names_of
 from typing import Any
 
+from appliance.core import artifacts
 from appliance.core.logs import ROOT, RunContextFilter, text_of, trace_of
 from appliance.engine import log_intake
 from appliance.kit.logs import PlainFormatter
@@ -15,6 +19,7 @@ from appliance.kit.logs import PlainFormatter
 Fields = dict[str, Any]
 Levels = tuple[int, int, tuple[int, int, dict[str, int]] | None]
 _PLAIN = (str, int, float, bool, type(None))
+_ARTIFACT = "artifact"
 _SILENT = logging.NullHandler()
 _formatter = PlainFormatter()
 
@@ -69,8 +74,22 @@ def forward(levels: Levels, handler: Forwarder) -> None:
         log_intake.replace(log_intake.Intake(log_intake.Levels(*taken), handler.send))
 
 
+def forward_artifacts(send: Callable[[Fields], None]) -> Token[Any]:
+    """From now on, send the artifacts that code in this context makes, but not those of processes that it forks."""
+
+    def take(artifact: artifacts.Artifact) -> None:
+        values = {field.name: getattr(artifact, field.name) for field in names_of(artifact)}
+        send({_ARTIFACT: values | {"content": base64.b64encode(artifact.content).decode()}})
+
+    return artifacts.elsewhere.set((os.getpid(), take))
+
+
 def replay(fields: Fields) -> None:
-    """Handle a record that was written elsewhere. Called in the thread and context of the task that wrote it."""
+    """Handle a record that was written elsewhere, or an artifact. Called in the thread and context of the task that made it."""
+    if _ARTIFACT in fields:
+        values = fields[_ARTIFACT]
+        artifacts.take(artifacts.Artifact(**values | {"content": base64.b64decode(values["content"])}))
+        return
     logger = logging.getLogger(fields["name"])
     if logger.isEnabledFor(fields["levelno"]):
         logger.handle(logging.makeLogRecord(fields))

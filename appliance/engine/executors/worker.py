@@ -190,6 +190,7 @@ def _set_up(channel: Channel, setup: dict[str, Any]) -> ModuleType | None:
 
     logging.root.handlers[:] = []
     remote_logs.forward(setup["levels"], remote_logs.Forwarder(send))
+    remote_logs.forward_artifacts(send)
     return main_module.become(setup["main"])
 
 

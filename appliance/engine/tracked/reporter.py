@@ -34,9 +34,9 @@ FLUSH_AFTER = 0.05
 GATHER = 0.005
 """Seconds in which as many threads as waited for the last report may join the next one: tasks that start together often end together."""
 BATCH_EVENTS = 500
-BATCH_CHARACTERS = 400_000
-BATCH_BYTES = 512 * 1024
-"""Many proxies take requests of up to 1 MB."""
+BATCH_CHARACTERS = 100_000
+BATCH_BYTES = 128 * 1024
+"""Many proxies take requests of up to 1 MB; over a line of 10 KB/s, which others may share, one of these takes 13 seconds."""
 MOST_QUEUED = 20_000
 MOST_BATCHES = 20
 LONGEST_PAUSE = 2.0

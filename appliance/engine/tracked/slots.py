@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from msgspec.structs import replace
+
 from appliance.client.errors import ClientError
 from appliance.core.states import Cancelled, Finished, Queued, Scheduled, State
 from appliance.engine.task_run import Runner, TaskRun
@@ -25,6 +27,8 @@ class TaskSlots:
         self._ask, self._attempt, self._reporter = ask, attempt, reporter
         self._held: set[tuple[str, int]] = set()
         self._freed: set[tuple[str, int]] = set()
+        self._timed: dict[tuple[str, ...], tuple[float, Slots]] = {}
+        """Refusals that hold until a time for all tasks with these tags."""
 
     def take(self, runner: Runner, run: TaskRun) -> State | None:
         """A step: None if the task may run; Queued, to run again soon, if it has to wait. The first request is answered at once, so
@@ -60,9 +64,15 @@ class TaskSlots:
             if not self._reporter.settle(LONGEST_SLOT_WAIT, runner.should_stop):
                 return Slots(granted=False, reason="The server has not responded yet.", retry_after=_AWAY)
             self._freed.discard(key)
+        until, refusal = self._timed.get(tuple(tags), (0.0, None))
+        if refusal is not None and (left := until - clock.monotonic()) > 0:
+            return replace(refusal, retry_after=left)
         message = AskSlots(attempt=self._attempt, task_slug=slug, map_index=index, tags=tags, wait_s=wait)
         try:
-            return self._ask(message)
+            answer = self._ask(message)
+            if answer.timed:
+                self._timed[tuple(tags)] = clock.monotonic() + answer.retry_after, answer
+            return answer
         except ClientError as error:  # if the attempt is over, the reporter learns that too and ends the process
             return Slots(granted=False, reason=f"The task is waiting for a slot: {error}", retry_after=_AWAY)
 

@@ -26,6 +26,7 @@ from appliance.server.db.rows.task_runs import GivenResult
 from appliance.server.db.session import Database
 from appliance.server.db.writes import child_runs as writes
 from appliance.server.db.writes import states
+from appliance.server.domain.automation_acts import chain_in
 from appliance.server.domain.child_runs import (
     MOST_LEVELS,
     TOO_DEEP,
@@ -132,14 +133,14 @@ def _create(session: Session, db: Database, actor: Actor, run: LockedRun, reques
         project=flow.project, flow=flow.flow, parameters=request.parameters, labels=request.labels, name=request.name
     )
     parent = Parent(run.id, request.task_slug, request.map_index, request.wait, flow.version)
-    create_within(session, db.rules, _for_people(actor, run), creation, now, None, now, parent)
+    create_within(session, db.rules, _for_people(session, actor, run), creation, now, None, now, parent)
 
 
 def _restart(session: Session, actor: Actor, run: LockedRun, child: ChildRow, this_try: str, now: datetime) -> str:
     """Restart the child, or say why that is not possible."""
     request = RestartFlowRun(reason="its task is tried again.")
     try:
-        within(session, child.id, now, restart.change(_for_people(actor, run), request, "restart_child"))
+        within(session, child.id, now, restart.change(_for_people(session, actor, run), request, "restart_child"))
     except (Conflict, Invalid) as error:
         writes.note_try(session, child.id, this_try)
         return f"It can't be restarted: {error.message}"
@@ -147,9 +148,9 @@ def _restart(session: Session, actor: Actor, run: LockedRun, child: ChildRow, th
     return ""
 
 
-def _for_people(actor: Actor, run: LockedRun) -> Actor:
-    """The run under the name that people know, for the history of its children."""
-    return replace(actor, name=f"run {run.name}")
+def _for_people(session: Session, actor: Actor, run: LockedRun) -> Actor:
+    """The run under the name that people know, for the history of its children, which automations have led to as much as to itself."""
+    return replace(actor, name=f"run {run.name}", chain=chain_in(reads.context_of(session, run.id)))
 
 
 def _answer(

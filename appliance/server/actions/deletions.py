@@ -27,8 +27,8 @@ from appliance.server.db.reads import projects as read_projects
 from appliance.server.db.rows.jobs import JobColumns, JobRow
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow
+from appliance.server.db.writes import artifacts, flows, kept_results
 from appliance.server.db.writes import deletions as writes
-from appliance.server.db.writes import flows, kept_results
 from appliance.server.db.writes import projects as write_projects
 from appliance.server.errors import Conflict, NotFound
 from appliance.server.events.outbox import announce
@@ -130,6 +130,8 @@ def _flow_step(session: Session, flow: Flow, job: JobRow, now: datetime, *, last
     if live_runs := reads.live_runs(session, [flow.id]):
         waiting = f"Waiting for {'a run' if live_runs == 1 else f'{live_runs} runs'} in progress to end."
         return {} if job.message == waiting else {"state": "running", "message": waiting}
+    if artifacts.remove_some_of_flow(session, flow.id, now):
+        return {"state": "running", "message": ""}
     name = flow.name
     session.expunge(flow)
     writes.flow(session, flow.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import msgspec
 
@@ -13,13 +14,15 @@ from appliance.kit import clock
 from appliance.server.actions import kept_results, soundness
 from appliance.server.actions.keyed import recorded
 from appliance.server.actions.retention import Sweep, keep_of
-from appliance.server.auth.identity import Actor
+from appliance.server.auth.identity import SYSTEM, Actor
 from appliance.server.db.reads import disk as reads
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings as write_settings
 from appliance.server.domain import retention as rules
+from appliance.server.domain.automations import APPLIANCE
 from appliance.server.domain.retention import Sample
+from appliance.server.events.outbox import announce
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +30,8 @@ _APART = timedelta(hours=1)
 _MOST_SAMPLES = 14 * 24
 _LONG_LOG = 32 * 1024 * 1024
 _HEALING_SECONDS = 20.0
+_ID = UUID(int=0)
+"""The id in events of the appliance: there is only one."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,34 @@ def sample(db: Database, now: datetime) -> bool:
     with db.write("disk.sample") as session:
         write_settings.put(session, reads.SAMPLES.name, msgspec.json.encode(updated).decode(), now)
     return True
+
+
+@retried
+def note_low(db: Database, budget: int, now: datetime) -> bool:
+    """Announce when disk space has become low, and when there is enough again; whether it is low. To count as enough, there must be a tenth more
+    than when it became low."""
+    with db.read() as session:
+        used, samples, before = (
+            reads.used_bytes(session),
+            reads.SAMPLES.find(session) or [],
+            bool(reads.LOW.find(session)),
+        )
+    space = db.space
+    free, total = (None, None) if space is None else (space.free(), space.total())
+    ours = None if free is None or space is None else free - space.least_free
+    margin = 1.1 if before else 1.0
+    days = rules.days_left([*samples, Sample(now, used, free)], ours, budget)
+    sentences = rules.warnings(
+        free=None if free is None else int(free / margin), total=total, used=int(used * margin), budget=budget,
+        days=None if days is None else days / margin, reserve_missing=False,
+    )  # fmt: skip
+    if bool(sentences) == before:
+        return before
+    with db.write("disk.low", essential=True) as session:
+        write_settings.put(session, reads.LOW.name, "false" if before else "true", now)
+        kind, data = ("disk.recovered", {}) if before else ("disk.low", {"message": " ".join(sentences)})
+        announce(session, APPLIANCE, _ID, kind, data, SYSTEM, now)
+    return not before
 
 
 def keep_log_small(db: Database) -> bool:

@@ -40,6 +40,11 @@ def history(session: Session, flow_id: UUID, now: datetime) -> FlowHistory:
     )
 
 
+def typical_seconds(session: Session, flow_id: UUID, now: datetime) -> float | None:
+    """How long the flow's last runs that succeeded took, the median; None if there are none."""
+    return percentile(successful(map(_run, reads.runs(session, flow_id, now))), 0.5)
+
+
 def tasks(session: Session, flow_id: UUID, now: datetime) -> FlowTasks:
     """What each task took in the flow's last runs that have ended. Raises NotFound."""
     _require(session, flow_id)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -19,38 +18,37 @@ from appliance.kit.secret_names import is_name, name_problem
 from appliance.protocol import run_config as run_configs
 from appliance.protocol import storage as storages
 from appliance.protocol.flows import Registered, Registration, RegistrationPreview
-from appliance.protocol.schedules import ScheduleNews
 from appliance.protocol.secrets import MOST_DECLARED
 from appliance.server.actions import (
-    bundles,
     code_places,
     declared_schedules,
-    deploys,
     env_names,
     flow_edits,
+    new_versions,
     projects,
     quotas,
     schedule_rows,
     takers,
-    warnings,
 )
 from appliance.server.actions.keyed import keyed
 from appliance.server.actions.names import labels_of, required_name
+from appliance.server.actions.new_versions import Stored
 from appliance.server.auth.identity import Actor
-from appliance.server.db.reads import former_names, mapped_flows, waiting
+from appliance.server.db.reads import former_names, mapped_flows
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import flows
 from appliance.server.db.writes import former_names as write_former_names
-from appliance.server.db.writes import secrets as write_secrets
 from appliance.server.domain import graphs, hosts, parameters, schema_checks, versions
 from appliance.server.domain.bounds import check_name
 from appliance.server.domain.sanitize import clean, clean_document
-from appliance.server.errors import ClosedFolder, Conflict, Invalid, Renamed
+from appliance.server.errors import Conflict, Invalid, Renamed
 from appliance.server.events.outbox import announce
 
 LONGEST_OWNER = 200
+EDGES_PER_TASK = 4
+"""Of the most tasks that a flow may have."""
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -96,22 +94,7 @@ def register(db: Database, actor: Actor, request: Registration, *, now: datetime
     document = _checked(db, request, now)
     with db.write("register") as session:
         work = _store(db, session, actor, request, document, now)
-        code_places.refuse_closed(session, work.project, work.version)
-        if work.created:
-            bundles.name(session, work.flow.project_id, work.version, now)
-            deploys.follow(session, work.flow, work.version, actor, now)
-        deploys.look_again(session, work.version, actor, now)
-        return Registered(
-            flow_id=work.flow.id,
-            version_id=work.version.id,
-            version=work.version.number,
-            created=work.created,
-            url=f"/flows/{work.flow.id}",
-            restores=work.version.restores if work.created else None,
-            changes=work.changes,
-            schedules=work.news,
-            warnings=warnings.of_version(session, work.flow, work.version, waiting.agent_facts(session, now)),
-        )
+        return new_versions.complete(session, work, actor, now)
 
 
 @retried
@@ -120,43 +103,12 @@ def preview(db: Database, actor: Actor, request: Registration, *, now: datetime 
     now = now or clock.now()
     document = _checked(db, request, now)
     names = required_name(request.project, "project"), required_name(request.name, "flow")
-    with suppress(_NothingKept), db.write("register") as session:
+    with suppress(new_versions.NothingKept), db.write("register") as session:
         is_known = mapped_flows.find(session, None, *names) is not None
         work = _store(db, session, actor, request, document, now)
-        answer = RegistrationPreview(
-            flow_id=work.flow.id if is_known else None,
-            version=work.version.number,
-            created=work.created,
-            restores=work.version.restores if work.created else None,
-            changes=work.changes,
-            schedules=[_without_id(item) if item.outcome == "added" else item for item in work.news],
-            warnings=warnings.of_version(session, work.flow, work.version, waiting.agent_facts(session, now)),
-        )
-        try:
-            code_places.refuse_closed(session, work.project, work.version)
-        except ClosedFolder as error:
-            answer.closed, answer.closed_folder = error.message, str(error.details["folder"])
-        raise _NothingKept
+        answer = new_versions.preview(session, work, now, is_known=is_known)
+        raise new_versions.NothingKept
     return answer
-
-
-class _NothingKept(Exception):
-    """Ends a transaction without a commit."""
-
-
-@dataclass(frozen=True)
-class _Stored:
-    """What a registration has written so far."""
-
-    project: str
-    flow: Flow
-    version: FlowVersion
-    created: bool
-    news: list[ScheduleNews]
-
-    @property
-    def changes(self) -> list[str]:
-        return (self.version.changes or []) if self.created else []
 
 
 def _checked(db: Database, request: Registration, now: datetime) -> FlowDocument:
@@ -173,7 +125,7 @@ def _checked(db: Database, request: Registration, now: datetime) -> FlowDocument
 
 def _store(
     db: Database, session: Session, actor: Actor, request: Registration, document: FlowDocument, now: datetime
-) -> _Stored:
+) -> Stored:
     """Write flow, version and schedules."""
     name, project_name = required_name(request.name, "flow"), required_name(request.project, "project")
     project_id = projects.ensure(session, actor, request.project, now, as_new=request.as_new)
@@ -186,24 +138,17 @@ def _store(
     newest = mapped_flows.newest_version(session, flow.id)
     version = _new_version(flow, request, document, _host_labels(session, project_name, request.host), actor, now)
     env_names.refuse_closed(session, project_name, version.storage_type, version.labels, version.run_config)
-    created = newest is None or not _is_same(newest, version)
+    created = newest is None or not new_versions.is_same(newest, version)
     if newest is None or created:
-        quotas.require_room(session, project_id, db.rules)
-        _number(session, version, newest, request.content_hash)
-        session.add(version)
-        flow.updated = now
-        session.flush()
-        write_secrets.declare(session, version.id, document.secrets)
-        data = {"version": version.number, "restores": version.restores, "changes": version.changes}
-        announce(session, "flow", flow.id, "flow.registered", data, actor, now)
-        quotas.add_version(session, project_id, version)
+        new_versions.number(session, version, newest, request.content_hash)
+        new_versions.add(session, db.rules, flow, version, document.secrets, actor, now)
     else:
         version = newest
     news = declared_schedules.sync_with_code(
         session, flow, version, [] if newest is None else newest.schedules,
         is_new=created, active=request.set_schedules_active, actor=actor, now=now, ahead=db.rules.scheduled_runs_ahead,
     )  # fmt: skip
-    return _Stored(project_name, flow, version, created, news)
+    return Stored(project_name, flow, version, created, news)
 
 
 def _set_owner(session: Session, flow: Flow, owner: str, actor: Actor, now: datetime) -> None:
@@ -212,10 +157,6 @@ def _set_owner(session: Session, flow: Flow, owner: str, actor: Actor, now: date
     if owner != flow.owner:
         flow.owner, flow.updated = owner, now
         announce(session, "flow", flow.id, "flow.owner", {"owner": owner}, actor, now)
-
-
-def _without_id(news: ScheduleNews) -> ScheduleNews:
-    return msgspec.structs.replace(news, id=None)
 
 
 def _refuse_former_name(session: Session, project_id: UUID, name: str, *, as_new: bool) -> None:
@@ -275,6 +216,12 @@ def _check_graph(flow: FlowDocument, most_tasks: int) -> None:
             f"The flow has {counted(len(flow.tasks), 'task')}, and at most {most_tasks:,} are allowed; map one task over a list instead, or "
             "ask an administrator to raise APPLIANCE_FLOW_TASKS."
         )
+    most_edges = EDGES_PER_TASK * most_tasks
+    if len(flow.edges) > most_edges:
+        raise Invalid(
+            f"The flow has {len(flow.edges):,} dependencies between its tasks, and at most {most_edges:,} are allowed; have a task in between collect "
+            "what many depend on, or ask an administrator to raise APPLIANCE_FLOW_TASKS."
+        )
     slugs = {task.slug for task in flow.tasks}
     for task in flow.tasks:
         check_name(task.slug, "slug")
@@ -288,6 +235,8 @@ def _check_graph(flow: FlowDocument, most_tasks: int) -> None:
             raise Invalid(
                 f"An edge from {edge.upstream!r} to {edge.downstream!r} names a task that the flow does not have."
             )
+    if strangers := [slug for slug in flow.reference_tasks if slug not in slugs]:
+        raise Invalid(f"The reference task {strangers[0][:300]!r} is none of the flow's tasks.")
     if graphs.has_cycle([(edge.upstream, edge.downstream) for edge in flow.edges]):
         raise Invalid("The tasks of the flow depend on each other in a circle; remove one of the edges.")
 
@@ -321,7 +270,7 @@ def _new_version(
         content_hash="",
         graph=_graph(raw),
         parameters=raw.get("parameters", []),
-        schedules=document.schedules,
+        schedules=clean_document(document.schedules),
         storage=clean_document(request.storage),
         storage_type=storages.needed(request.storage),
         run_config=raw.get("run_config", {}),
@@ -339,16 +288,3 @@ def _graph(document: JsonDocument) -> JsonDocument:
     """Most flows declare no secrets; their content has the same hash as before there were any."""
     graph = {key: document.get(key, []) for key in ("tasks", "edges", "reference_tasks")}
     return graph | {"secrets": document["secrets"]} if document.get("secrets") else graph
-
-
-def _is_same(stored: FlowVersion, version: FlowVersion) -> bool:
-    """Whether both have the same content; earlier releases stored other hashes."""
-    return version.content_hash in (stored.content_hash, versions.fingerprint(stored))
-
-
-def _number(session: Session, version: FlowVersion, newest: FlowVersion | None, earlier_hash: str) -> None:
-    """Give a version its place after the newest, and say what it restores."""
-    version.number = 1 if newest is None else newest.number + 1
-    version.changes = [] if newest is None else versions.changes(newest, version)
-    candidates = mapped_flows.versions_with(session, version.flow_id, (version.content_hash, earlier_hash))
-    version.restores = next((stored.number for stored in candidates if _is_same(stored, version)), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from appliance.server.domain.sanitize import clean
+from appliance.server.domain.sanitize import clean, composed
 from appliance.server.errors import Invalid
 
 LONGEST_NAME = 200
@@ -26,7 +26,7 @@ def required_name(name: str, noun: str) -> str:
 
 def labels_of(labels: Iterable[str]) -> list[str]:
     """The labels, sorted, each once; Invalid when one of them can't be used."""
-    cleaned = sorted({label.strip() for label in labels})
+    cleaned = sorted({composed(label).strip() for label in labels})
     if len(cleaned) > MOST_LABELS:
         raise Invalid(f"There are too many labels ({len(cleaned)}); use at most {MOST_LABELS}.")
     for label in cleaned:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -24,7 +24,7 @@ from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flow_runs, schedules
 from appliance.server.domain.run_configs import SCHEDULE
-from appliance.server.domain.scheduling import CatchUp, Passed, Plan, Skip, cut
+from appliance.server.domain.scheduling import CatchUp, Passed, Plan, Skip, cut, without
 from appliance.server.domain.scheduling import plan as plan_times
 from appliance.server.errors import Invalid
 from appliance.server.events.outbox import announce
@@ -59,7 +59,8 @@ def plan_runs(
     versions = mapped_flows.newest_versions(session, set(flows))
     rows: list[NewFlowRun] = []
     skips: list[NewSkip] = []
-    deleted = read_schedules.deleted_times(session, [schedule.id for schedule in due_schedules], now)
+    since = min([now, *(schedule.scheduled_until or now for schedule in due_schedules)])
+    left_out = read_schedules.left_out(session, [schedule.id for schedule in due_schedules], since)
     planned: list[PlanUpdate] = []
     outage = outages.unserved(session, now)
     malformed = 0
@@ -69,9 +70,8 @@ def plan_runs(
             continue
         try:
             passed, waiting = _passed(session, schedule, outage, now)
-            plan = _plan_of(schedule, now, ahead, passed, catch_up)
-            due = [time for time in plan.due if (schedule.id, time) not in deleted]
-            rows += _rows(flow, version, schedule, due, actor, now)
+            plan = _plan_of(schedule, left_out.get(schedule.id, {}), now, ahead, passed, catch_up)
+            rows += _rows(flow, version, schedule, plan.due, actor, now)
         except MALFORMED as error:
             reason = str(error) if isinstance(error, (ScheduleError, Invalid)) else "Its document can't be read."
             log.warning("Schedule %s can't be computed and was turned off: %s", schedule.id, reason)
@@ -115,7 +115,8 @@ def plan_again(session: Session, schedule: Schedule, actor: Actor, now: datetime
 def forget_future_skips(session: Session, schedule: Schedule, now: datetime) -> None:
     """Skips recorded by a wrong clock that was set back since: their due times are still to come, and get runs."""
     if skips := read_schedules.skips_after(session, schedule, now):
-        rule = parse(schedule.document)
+        by_people = read_schedules.left_out(session, [schedule.id], min(row.first for row in skips))
+        rule = without(parse(schedule.document), by_people.get(schedule.id, {}))
         for row in skips:
             schedules.shorten_skip(session, row.id, cut(rule, row.first, now))
 
@@ -142,9 +143,18 @@ def _passed(
     return Passed(outage.until if outage else now, frozenset(waiting), settled), waiting
 
 
-def _plan_of(schedule: Schedule, now: datetime, ahead: int, passed: Passed | None, catch_up: CatchUp | None) -> Plan:
+def _plan_of(
+    schedule: Schedule,
+    left_out: Collection[datetime],
+    now: datetime,
+    ahead: int,
+    passed: Passed | None,
+    catch_up: CatchUp | None,
+) -> Plan:
     catch_up = catch_up or CatchUp(schedule.catch_up, schedule.catch_up_cap, schedule.catch_up_window)
-    return plan_times(parse(schedule.document), schedule.scheduled_until or now, now, ahead, catch_up, passed)
+    return plan_times(
+        without(parse(schedule.document), left_out), schedule.scheduled_until or now, now, ahead, catch_up, passed
+    )
 
 
 def _skip_row(schedule: Schedule, skip: Skip, now: datetime) -> NewSkip:

@@ -7,7 +7,7 @@ from datetime import datetime
 from uuid import UUID
 
 from appliance.protocol.flow_runs import ChangeFlowRun
-from appliance.server.actions import jobs
+from appliance.server.actions import deliveries, jobs
 from appliance.server.actions.flow_runs.cancel import change as cancel
 from appliance.server.actions.planning import plan_runs
 from appliance.server.actions.states import change_state, facts_of
@@ -39,6 +39,7 @@ def settle(db: Database, now: datetime) -> dict[str, int] | None:
     if made is None:
         return None
     message = f"Not started: it was due before the database was restored from the backup of {made}."
+    deliveries.settle_restored(db, made, now)
     counts = {"runs": _end_runs(db, message, now), "due_times": _skip_due_times(db, now), "jobs": 0}
     for job in jobs.unfinished(db):
         counts["jobs"] += _end_job(db, job, now)

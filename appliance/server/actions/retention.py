@@ -17,7 +17,7 @@ from appliance.server.db.reads import disk
 from appliance.server.db.reads import settings as read_settings
 from appliance.server.db.reads.rollups import POSITION
 from appliance.server.db.session import Database
-from appliance.server.db.writes import kept_results, settings
+from appliance.server.db.writes import artifacts, automations, kept_results, settings
 from appliance.server.db.writes import retention as writes
 from appliance.server.domain import retention as rules
 from appliance.server.domain.retention import Keep
@@ -94,6 +94,9 @@ class Sweep:
         events, rollups = rules.cutoff(self.keep.events_days, self.now), rules.cutoff(self.keep.rollups_days, self.now)
         if events is not None:
             self._work("jobs", lambda session, limit: _all(writes.jobs(session, events, limit), limit), until)
+            self._work(
+                "deliveries", lambda session, limit: _all(automations.remove_old(session, events, limit), limit), until
+            )
             self._work("agents", lambda session, limit: _all(writes.agents(session, events, limit), limit), until)
             self._work("tokens", lambda session, limit: _all(writes.tokens(session, events, limit), limit), until)
         if rollups is not None:
@@ -103,6 +106,10 @@ class Sweep:
         self._work("results", lambda session, limit: kept_results.remove_expired(session, self.now, limit), until)
         gone = self.now - rules.REMOVED_RUNS_KNOWN
         self._work("removed_runs", lambda session, limit: _all(writes.removed_runs(session, gone, limit), limit), until)
+        empty = self.now - rules.ARTIFACT_KEYS_KNOWN
+        self._work(
+            "artifact_keys", lambda session, limit: _all(artifacts.forget_keys(session, empty, limit), limit), until
+        )
         self._work("sessions", lambda session, limit: _all(writes.sessions(session, self.now, limit), limit), until)
 
     def _pages(self, until: float) -> None:

@@ -204,6 +204,7 @@ def _go(session: Session, db: Database, run: AttemptRun, after: str | None) -> B
         longest_wait=db.rules.longest_wait,
         limited_tags=slots.limited_tags(db, session),
         starts_runs=True,
+        makes_artifacts=db.rules.run_artifacts > 0,
         storage=run.storage,
         flow=run.flow,
         project=run.project,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -14,13 +14,14 @@ from sqlalchemy.orm import Session
 from appliance.kit import effort, ids
 from appliance.kit.documents import JsonDocument, Parameters
 from appliance.protocol.schedules import FieldEdit, PolicyFields
-from appliance.schedules import ScheduleError, policies, validate
+from appliance.schedules import ScheduleError, parse, policies, validate
 from appliance.server.actions import run_configs
 from appliance.server.actions.flow_runs.new_runs import merge_parameters
 from appliance.server.actions.names import labels_of
-from appliance.server.actions.planning import unplan
+from appliance.server.actions.planning import MALFORMED, unplan
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import mapped_flows
+from appliance.server.db.reads import schedules as read_schedules
 from appliance.server.db.rows.schedules import ScheduleRow
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.schedules import Schedule
@@ -28,6 +29,7 @@ from appliance.server.db.writes import schedules
 from appliance.server.domain import declarations
 from appliance.server.domain import parameters as parameter_rules
 from appliance.server.domain import run_configs as config_rules
+from appliance.server.domain.scheduling import is_due
 from appliance.server.errors import Conflict, Invalid, NotFound
 from appliance.server.events.outbox import announce
 
@@ -71,18 +73,19 @@ def new_row(session: Session, flow: Flow, document: JsonDocument, origin: str, a
 
 def look_ahead(documents: Sequence[JsonDocument], now: datetime, ahead: int) -> None:
     """Compute the next times of schedules before the transaction that needs them, since they may take long. Raises Invalid."""
-    with _computed(), effort.limited(_MOST_STEPS):
+    with computed():
         for document in documents:
             validate(document).next(ahead, now)
 
 
 @contextmanager
-def _computed() -> Iterator[None]:
-    """Around what computes the times of schedules that a caller has sent. Raises Invalid."""
+def computed(most: int | None = _MOST_STEPS) -> Iterator[None]:
+    """Around what computes the times of schedules that a caller has sent, within a number of steps. Raises Invalid."""
     try:
-        yield
+        with effort.limited(most):
+            yield
     except ScheduleError as error:
-        raise Invalid(str(error)) from error
+        raise Invalid(str(error), **({"field": error.field} if error.field else {})) from error
     except ArithmeticError as error:
         raise Invalid("The schedule's times are too far in the future or the past to be computed.") from error
     except effort.TooLong as error:
@@ -93,7 +96,7 @@ def fill(schedule: Schedule, document: JsonDocument, *, whole: bool = False) -> 
     """Give the schedule what the document says: times, parameters, labels, run config, and the policies in it; in a `whole` one, those that it
     leaves out are as by default. Raises Invalid.
     """
-    with _computed(), effort.limited(None):
+    with computed(None):
         validate(document).next(1, schedule.updated)
     parameters, labels = document.get("parameters") or {}, document.get("labels") or []
     if not isinstance(parameters, dict) or not isinstance(labels, list) or not all(isinstance(x, str) for x in labels):
@@ -166,7 +169,9 @@ def require_runnable(flow: Flow, version: FlowVersion, parameters: Parameters) -
         names = ", ".join(map(repr, missing))
         raise Invalid(
             f"Flow {flow.name!r} can't be scheduled because its required parameter {names} has no value; "
-            "give the parameter a default or the schedule a value for it."
+            "give the parameter a default or the schedule a value for it.",
+            field="parameters",
+            missing=missing,
         )
     merge_parameters(flow, version, parameters)
 
@@ -202,6 +207,19 @@ def touch(session: Session, schedule: Schedule, now: datetime) -> None:
     schedule.version += 1
     schedule.updated = now
     session.flush()
+    keep_left_out(session, schedule, now)
+
+
+def keep_left_out(session: Session, schedule: Schedule, now: datetime) -> None:
+    """After a change: what people have left out of the coming due times stays so, unless the schedule is no longer due then."""
+    rows = read_schedules.left_out(session, [schedule.id], now).get(schedule.id, {})
+    gone: list[int] = []
+    if rows:
+        with suppress(*MALFORMED):
+            rule = parse(schedule.document)
+            gone = [row.id for time, row in rows.items() if not is_due(rule, time)]
+    schedules.remove_skips(session, gone)
+    schedules.keep_skips(session, [row.id for row in rows.values() if row.id not in gone], schedule.version)
 
 
 def announce_change(session: Session, schedule: Schedule, kind: str, actor: Actor, now: datetime) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from appliance.kit import clock
 from appliance.kit.documents import JsonDocument, Parameters
-from appliance.protocol.schedules import EditSchedule
+from appliance.protocol.schedules import EditSchedule, ScheduleDeletion
 from appliance.schedules import parse
 from appliance.server.actions import run_configs
 from appliance.server.actions.keyed import keyed
@@ -30,6 +30,7 @@ from appliance.server.actions.schedule_rows import (
     declaration_of,
     fill,
     flow_of,
+    keep_left_out,
     locked,
     look_ahead,
     new_row,
@@ -49,7 +50,7 @@ from appliance.server.db.writes import schedules
 from appliance.server.domain import declarations
 from appliance.server.domain import run_configs as config_rules
 from appliance.server.domain.scheduling import has_moved, too_far_ahead
-from appliance.server.errors import Conflict, Invalid
+from appliance.server.errors import Conflict, Invalid, NotFound
 
 
 @keyed("schedule.create")
@@ -128,7 +129,10 @@ def edit(
     with db.write("schedule.edit") as session:
         schedule = locked(session, schedule_id)
         if version is not None and version != schedule.version:
-            raise Conflict("The schedule was changed in the meantime; look at it again and repeat your edit.")
+            raise Conflict(
+                "The schedule was changed in the meantime; look at it again and repeat your edit.",
+                version=schedule.version,
+            )
         catch_up_missed(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         if reset:
             _reset(schedule, reset)
@@ -180,11 +184,29 @@ def change(db: Database, actor: Actor, schedule_id: UUID, request: EditSchedule)
 
 
 @keyed("schedule.delete")
-def delete(db: Database, actor: Actor, schedule_id: UUID, *, now: datetime | None = None) -> None:
-    """Delete a schedule and the runs that are only planned; runs already due stay."""
+def delete(
+    db: Database, actor: Actor, schedule_id: UUID, *, declared: bool = True, now: datetime | None = None
+) -> None:
+    """Delete a schedule and the runs that are only planned; runs already due stay. Raises Conflict if the flow's code declares it, unless
+    `declared` ones may go, too: it would come back as soon as the code says something else of it."""
     now = now or clock.now()
     with db.write("schedule.delete") as session:
-        remove(session, locked(session, schedule_id), actor, now)
+        schedule = locked(session, schedule_id)
+        if schedule.origin == "code" and not declared:
+            raise Conflict(
+                "The flow's code declares this schedule; pause it, or remove it from the code and deploy that."
+            )
+        remove(session, schedule, actor, now)
+
+
+def deletion(db: Database, schedule_id: UUID, *, now: datetime | None = None) -> ScheduleDeletion:
+    """What deleting the schedule would delete. Raises NotFound."""
+    with db.read() as session:
+        row = read_schedules.get(session, schedule_id)
+        if row is None:
+            raise NotFound("There is no such schedule; it may have been deleted.")
+        planned = read_schedules.planned_runs(session, schedule_id, now or clock.now())
+    return ScheduleDeletion(planned_runs=planned, declared=row.origin == "code")
 
 
 @retried
@@ -232,6 +254,7 @@ def move_planned(db: Database, schedule_id: UUID, *, now: datetime | None = None
             return False
         catch_up_missed(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         forget_future_skips(session, schedule, now)
+        keep_left_out(session, schedule, now)
         plan_again(session, schedule, actor, now, db.rules.scheduled_runs_ahead)
         announce_change(session, schedule, "schedule.moved", actor, now)
         return True

@@ -1,11 +1,12 @@
 """Slots under the limits of task tags: granted to task runs before they start, all that a task needs or none.
 
-A slot counts only while its attempt is the live one of its run, so the slots of a dead attempt are free at once.
+A slot counts only while its attempt is the live one of its run, so the slots of a dead attempt are free at once. Under a rate limit, the start
+itself counts, for the period of the limit; the slot only says that the task run has started, so that a request sent again starts it once.
 """
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 from weakref import WeakKeyDictionary
 
@@ -21,7 +22,7 @@ from appliance.server.db.retries import retried
 from appliance.server.db.rows.concurrency import SlotHolder, TagLimit
 from appliance.server.db.session import Database
 from appliance.server.db.writes import concurrency
-from appliance.server.domain.concurrency import full_sentence
+from appliance.server.domain.concurrency import full_sentence, rate_sentence
 from appliance.server.domain.run_protocol import may_start_tasks
 from appliance.server.domain.sanitize import MAX_INDEX, MAX_SLUG
 from appliance.server.domain.transitions import ends_task
@@ -31,6 +32,8 @@ from appliance.server.events.outbox import announce
 _MOST_TAGS = 100
 _NAMED = 3
 _CACHE_SECONDS = 2.0
+_PAUSED, _LONGEST_WAIT = 1.0, 30.0
+"""Seconds. Limits may be changed meanwhile, so nobody waits for longer without a request."""
 _tags: WeakKeyDictionary[Database, tuple[float, list[str]]] = WeakKeyDictionary()
 """The limited tags of each database and when to read them again: every answer to a report names them, and they hardly change."""
 
@@ -59,16 +62,14 @@ def acquire(db: Database, actor: Actor, flow_run_id: UUID, request: AskSlots, *,
         return _release(db, actor, flow_run_id, request, now)
     with db.read() as session:  # most requests are in vain: those cost the writers nothing
         limits = read_concurrency.tag_limits(session, request.tags)
-        refusal = _refusal(session, limits, flow_run_id, request)
+        refusal = _refusal(session, limits, flow_run_id, request, now)
     if refusal is not None or not limits:
         return refusal or Slots(granted=True)
     with db.write("slots") as session:
         limits = concurrency.lock_tag_limits(session, request.tags)
-        refusal = _refusal(session, limits, flow_run_id, request) or _lateness(session, flow_run_id, request)
+        refusal = _refusal(session, limits, flow_run_id, request, now) or _lateness(session, flow_run_id, request)
         if refusal is None and limits:
-            slug, index = request.task_slug, request.map_index
-            limit_ids = [limit.id for limit in limits]
-            concurrency.take(session, limit_ids, flow_run_id, slug, index, request.attempt, now)
+            _take(session, limits, flow_run_id, request, now)
         return refusal or Slots(granted=True)
 
 
@@ -82,9 +83,53 @@ def sweep(db: Database) -> int:
         return concurrency.delete_stale_slots(session)
 
 
-def _refusal(session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots) -> Slots | None:
+def _take(session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots, now: datetime) -> None:
+    slug, index = request.task_slug, request.map_index
+    held = _held(session, limits, flow_run_id, request)
+    for limit in limits:
+        if limit.per is not None and limit.id not in held:
+            concurrency.start(session, limit.id, flow_run_id, slug, index, now - timedelta(seconds=limit.per), now)
+    concurrency.take(session, [limit.id for limit in limits], flow_run_id, slug, index, request.attempt, now)
+
+
+def _held(session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots) -> set[UUID]:
+    """The limits under which the task run has been granted what it requests: the answer to that request was lost."""
+    ids = [limit.id for limit in limits]
+    return read_concurrency.holds(session, ids, flow_run_id, request.task_slug, request.map_index, request.attempt)
+
+
+def _refusal(
+    session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots, now: datetime
+) -> Slots | None:
     """Why not now; None: there is a slot under each limit. If the run ends just after this check, its slots no longer count anyway."""
     _require_live(session, flow_run_id, request.attempt)
+    return _full(session, [limit for limit in limits if limit.per is None], flow_run_id, request) or _too_fast(
+        session, [limit for limit in limits if limit.per is not None], flow_run_id, request, now
+    )
+
+
+def _too_fast(
+    session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots, now: datetime
+) -> Slots | None:
+    """The rate limit under which the task can start last, and when."""
+    held = _held(session, limits, flow_run_id, request) if limits else set()
+    refusals = [wait for limit in limits if limit.id not in held and (wait := _wait(session, limit, now)) is not None]
+    return max(refusals, key=lambda refusal: refusal.retry_after, default=None)
+
+
+def _wait(session: Session, limit: TagLimit, now: datetime) -> Slots | None:
+    """When one more task may start under a rate limit: a period after the first of as many starts as it allows. None: now."""
+    period = timedelta(seconds=limit.per or 0)
+    last = read_concurrency.nth_newest_start(session, limit.id, now - period, now, limit.slots) if limit.slots else now
+    if last is None:
+        return None
+    reason = rate_sentence(limit.name, limit.slots, limit.per or 0)
+    wait = (last + period - now).total_seconds() if limit.slots else _PAUSED
+    return Slots(granted=False, reason=reason, retry_after=min(wait, _LONGEST_WAIT), timed=True)
+
+
+def _full(session: Session, limits: list[TagLimit], flow_run_id: UUID, request: AskSlots) -> Slots | None:
+    """The first limit that has no slot left."""
     slug, index = request.task_slug, request.map_index
     used = read_concurrency.used_by_others(session, [limit.id for limit in limits], flow_run_id, slug, index)
     for limit in limits:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 import msgspec
 
+from appliance.server.auth.identity import SYSTEM
 from appliance.server.db import damaged_rows, soundness
 from appliance.server.db.reads.settings import Stored
 from appliance.server.db.retries import retried
 from appliance.server.db.session import Database
 from appliance.server.db.writes import settings as write_settings
+from appliance.server.domain.automations import APPLIANCE
+from appliance.server.events.outbox import announce
 
 log = logging.getLogger(__name__)
 
 _MOST = 5
+_ID = UUID(int=0)
 
 
 @dataclass(frozen=True)
@@ -48,7 +53,7 @@ _STORED = Stored("database.soundness", Soundness)
 
 
 def check(db: Database, now: datetime) -> Soundness:
-    """Look through the file and the values in its rows, and record the result."""
+    """Look through the file and the values in its rows, record the result, and announce damage that was not there the last time."""
     problems = soundness.problems(db)[:_MOST]
     result = Soundness(now, problems, 0 if problems else damaged_rows.count(db))
     for problem in result.problems:
@@ -60,6 +65,11 @@ def check(db: Database, now: datetime) -> Soundness:
 @retried
 def _record(db: Database, result: Soundness) -> None:
     with db.write("soundness.record") as session:
+        before = _STORED.find(session)
+        if result.warnings and not (before and before.warnings):
+            announce(
+                session, APPLIANCE, _ID, "database.damaged", {"message": " ".join(result.warnings)}, SYSTEM, result.at
+            )
         write_settings.put(session, _STORED.name, msgspec.json.encode(result).decode(), result.at)
 
 

@@ -3,8 +3,9 @@ action's transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Protocol, Unpack
 from uuid import UUID
 
@@ -14,9 +15,9 @@ from sqlalchemy.orm import Session
 from appliance.kit import clock, crash
 from appliance.kit.documents import JsonDocument
 from appliance.protocol.state_change import StateChange
-from appliance.server.actions import continuation, known_failures, quotas
+from appliance.server.actions import continuation, crash_loops, known_failures, quotas
 from appliance.server.auth.identity import Actor
-from appliance.server.db.rows.events import StateNews
+from appliance.server.db.rows.events import MoreNews, StateNews
 from appliance.server.db.rows.flow_runs import FlowRunColumns, LockedRun
 from appliance.server.db.rows.task_runs import ClearedColumns
 from appliance.server.db.writes import states, task_runs
@@ -123,12 +124,13 @@ def record_bulk(
     now: datetime,
     message: str = "",
     data: JsonDocument | None = None,
+    news: Mapping[UUID, MoreNews] = MappingProxyType({}),
 ) -> None:
-    """Record the state that one statement has given to all of these runs."""
+    """Record the state that one statement has given to all of these runs. `news`: what the events of some say beside it."""
     state = StateChange(change.type, change.name, now, message, data)
     name = clean(actor.name, LONGEST_ACTOR)
     states.add(session, [states.row(run.id, run.version, run.attempt, state, name) for run in runs])
-    _announce(session, [(run.id, run.version, state) for run in runs], actor, now)
+    _announce(session, [(run.id, run.version, state) for run in runs], actor, now, news)
 
 
 def record_first(session: Session, flow_run_ids: Sequence[UUID], actor: Actor, now: datetime) -> None:
@@ -200,15 +202,26 @@ def _write(
         raise Conflict("The run changed at the same moment; try again.")
     crash.point("state.changed")
     states.add(session, [states.row(run.id, version, attempt, change, name) for version, change in numbered])
-    _announce(session, [(run.id, version, change) for version, change in numbered], actor, now)
+    _announce(session, [(run.id, version, change) for version, change in numbered[:-1]], actor, now)
     if changes:
+        news = {run.id: crash_loops.news(session, run, changes[-1])}
+        _announce(session, [(run.id, run.version + len(changes), changes[-1])], actor, now, news)
         known_failures.follow(session, run, changes[-1], actor, now)
     if stored.rows or stored.log_rows:
         quotas.add(session, run, stored)
 
 
-def _announce(session: Session, changes: list[tuple[UUID, int, StateChange]], actor: Actor, now: datetime) -> None:
-    items = [(id, StateNews(type=change.type, name=change.name, version=version)) for id, version, change in changes]
+def _announce(
+    session: Session,
+    changes: list[tuple[UUID, int, StateChange]],
+    actor: Actor,
+    now: datetime,
+    news: Mapping[UUID, MoreNews] = MappingProxyType({}),
+) -> None:
+    items = [
+        (id, StateNews(type=change.type, name=change.name, version=version, **news.get(id, {})))
+        for id, version, change in changes
+    ]
     announce_all(session, "flow_run", "flow_run.state", items, actor, now)
 
 

@@ -10,11 +10,18 @@ from sqlalchemy.orm import Session
 
 from appliance.kit import clock
 from appliance.protocol.flow_history import FlowHistory, FlowTasks
-from appliance.protocol.flows import Registered, Registration, RegistrationPreview, SetFlowDefaults, SetRunTimeout
+from appliance.protocol.flows import (
+    Registered,
+    Registration,
+    RegistrationPreview,
+    RollBack,
+    SetFlowDefaults,
+    SetRunTimeout,
+)
 from appliance.protocol.jobs import JobView
 from appliance.protocol.life_cycle import DeleteTree, DeletionPreview, EditFlow, VersionComparison
 from appliance.protocol.message import Page
-from appliance.server.actions import deletions, flow_edits, flow_history
+from appliance.server.actions import deletions, flow_edits, flow_history, rollbacks
 from appliance.server.actions import flows as actions
 from appliance.server.actions import jobs as job_actions
 from appliance.server.actions.flow_defaults import set_defaults
@@ -31,15 +38,27 @@ from appliance.server.domain.run_timeouts import run_timeout
 from appliance.server.domain.version_comparison import compare
 from appliance.server.errors import NotFound
 
+BODY_LIMIT = 8 * 1024**2
+"""Bytes of a registration. The largest graph that is allowed by default takes half of it."""
 
-@post("/", opt={"permission": Permission.REGISTER_FLOW, "body": Registration}, sync_to_thread=True)
+
+@post(
+    "/",
+    opt={"permission": Permission.REGISTER_FLOW, "body": Registration},
+    request_max_body_size=BODY_LIMIT,
+    sync_to_thread=True,
+)
 def register(database: Database, actor: Actor, body: bytes) -> Registered:
     """Register a flow's metadata. Registering the same content again creates no new version."""
     return actions.register(database, actor, decode(body, Registration))
 
 
 @post(
-    "/preview", opt={"permission": Permission.REGISTER_FLOW, "body": Registration}, status_code=200, sync_to_thread=True
+    "/preview",
+    opt={"permission": Permission.REGISTER_FLOW, "body": Registration},
+    status_code=200,
+    request_max_body_size=BODY_LIMIT,
+    sync_to_thread=True,
 )
 def preview(database: Database, actor: Actor, body: bytes) -> RegistrationPreview:
     """Preview what registering would do: the version and the schedules. Nothing is changed."""
@@ -94,6 +113,23 @@ def comparison(database: Database, flow_id: UUID, before: int, number: int) -> V
     with database.read() as session:
         old, new = flows.version(session, flow_id, before), flows.version(session, flow_id, number)
         return VersionComparison(flow_id=flow_id, before=before, after=number, parts=compare(old, new))
+
+
+@post("/{flow_id:uuid}/rollback", opt={"permission": Permission.REGISTER_FLOW, "body": RollBack}, sync_to_thread=True)
+def roll_back(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> Registered:
+    """Roll a flow back: a copy of an earlier version becomes its newest one. Scheduled runs follow; runs in progress keep theirs."""
+    return rollbacks.roll_back(database, actor, flow_id, decode(body, RollBack))
+
+
+@post(
+    "/{flow_id:uuid}/rollback/preview",
+    opt={"permission": Permission.REGISTER_FLOW, "body": RollBack},
+    status_code=200,
+    sync_to_thread=True,
+)
+def preview_rollback(database: Database, actor: Actor, flow_id: UUID, body: bytes) -> RegistrationPreview:
+    """Preview what a rollback would do: the version, its changes and the schedules. Nothing is changed."""
+    return rollbacks.preview(database, actor, flow_id, decode(body, RollBack))
 
 
 @get("/{flow_id:uuid}/history", opt={"permission": Permission.READ}, sync_to_thread=True)
@@ -214,6 +250,8 @@ router = Router(
         remove,
         versions,
         comparison,
+        roll_back,
+        preview_rollback,
         history,
         tasks,
     ],

@@ -3,12 +3,10 @@ administrators list, read and remove them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 from uuid import UUID
 
-from anyio import CapacityLimiter, to_thread
 from litestar import Request, Router, delete, get, post
 
 from appliance.protocol.message import Page
@@ -22,34 +20,12 @@ from appliance.protocol.results import (
     StoreResult,
 )
 from appliance.server.actions import kept_results as actions
-from appliance.server.api import PREFIX
+from appliance.server.api import PREFIX, large_messages
 from appliance.server.api.bodies import decode
 from appliance.server.auth.guards import Permission
 from appliance.server.auth.identity import Actor
 from appliance.server.db.reads import kept_results, pages
 from appliance.server.db.session import Database
-from appliance.server.errors import Unavailable
-
-BODY_LIMIT = MOST_BYTES * 4 // 3 + 64 * 1024
-"""Of the bytes in base64, and the rest of the message."""
-_WRITERS = {"sqlite": 1, "postgresql": 4}
-_READERS = 4
-_MOST_IN_LINE = 32
-M = TypeVar("M")
-T = TypeVar("T")
-
-
-class _Turns:
-    """Few at a time, so that most threads are left for everything else."""
-
-    def __init__(self, number: int) -> None:
-        self._limiter = CapacityLimiter(number)
-
-    async def take(self, work: Callable[[M], T], message: Callable[[], M]) -> T:
-        """Do the work with the message, which may take long to decode. Raises Unavailable if too many are waiting, each with all of its bytes."""
-        if self._limiter.statistics().tasks_waiting >= _MOST_IN_LINE:
-            raise Unavailable("Too many results are being stored or read; try again in a moment.")
-        return await to_thread.run_sync(lambda: work(message()), limiter=self._limiter)
 
 
 @get("/results", opt={"permission": Permission.MANAGE_RESULTS, "items": KeptResultView}, sync_to_thread=True)
@@ -91,13 +67,13 @@ def remove(database: Database, actor: Actor, result_id: UUID) -> None:
 
 def routers(database: Database) -> list[Router]:
     """The routes for people, and those of the run protocol."""
-    writing, reading = _Turns(_WRITERS[database.dialect]), _Turns(_READERS)
+    writing, reading = large_messages.writing(database), large_messages.reading()
 
     @post(
         "/results/store",
         opt={"permission": Permission.RUN_PROTOCOL, "body": StoreResult},
         status_code=200,
-        request_max_body_size=BODY_LIMIT,
+        request_max_body_size=large_messages.body_limit(MOST_BYTES),
     )
     async def store_result(request: Request[Actor, Any, Any], flow_run_id: UUID) -> ResultFacts:
         """Store a result of this attempt. The same bytes again change nothing."""

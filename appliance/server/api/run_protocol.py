@@ -67,7 +67,7 @@ async def slots(
         ticket = broadcast.slots_freed.ticket()  # taken first, so that nothing between checking and waiting is missed
         answer = await to_thread.run_sync(task_slots.acquire, _database(request), request.user, flow_run_id, message)
         left = until - clock.monotonic()
-        if answer.granted or left <= 0 or stopping.is_set():
+        if answer.granted or answer.timed or left <= 0 or stopping.is_set():
             return answer
         await broadcast.slots_freed.wait(left, ticket)
 

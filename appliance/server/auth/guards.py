@@ -34,6 +34,7 @@ class Permission(StrEnum):
     EDIT_LIMIT = "limits:edit"
     READ_SECRETS = "secrets:read"  # their names; nobody reads a value
     EDIT_SECRET = "secrets:edit"  # noqa: S105 - a permission
+    EDIT_AUTOMATION = "automations:edit"  # also tries them, and sends again
     MANAGE_AGENTS = "agents:manage"  # drain, resume and forget them
     MANAGE_HOLD = "hold:manage"
     MANAGE_MAINTENANCE = "maintenance:manage"
@@ -67,6 +68,7 @@ _OPERATOR = _VIEWER | {
     Permission.EDIT_LIMIT,
     Permission.READ_SECRETS,
     Permission.EDIT_SECRET,
+    Permission.EDIT_AUTOMATION,
 }
 _ADMIN = _OPERATOR | {
     Permission.DELETE_FLOW,

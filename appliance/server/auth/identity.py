@@ -25,7 +25,7 @@ class Actor:
 
     `name` is what histories record: the user's name, the token's name for an agent, or the run's id for a run. `key` is the
     idempotency key of the request, if it has one. `must_change_password` limits a browser session to that. Without a `binding`, an actor
-    may speak for every agent.
+    may speak for every agent. `chain`: how many automations in a row have led to what the actor does; runs that it starts or restarts remember it.
     """
 
     kind: Literal["user", "agent", "run", "service"]
@@ -38,6 +38,7 @@ class Actor:
     key: str | None = None
     must_change_password: bool = False
     binding: Binding | None = None
+    chain: int = 0
 
 
 SYSTEM = Actor(kind="service", name="appliance")

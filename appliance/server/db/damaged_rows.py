@@ -10,7 +10,17 @@ from typing import Any
 from sqlalchemy import Boolean, Column, Dialect, Float, Integer, LargeBinary, String, Table, TypeDecorator, text
 
 from appliance.kit import clock
-from appliance.server.db.reads import disk, hold, log_search, maintenance, outages, rollups, run_names
+from appliance.server.db.reads import (
+    agents,
+    automations,
+    disk,
+    hold,
+    log_search,
+    maintenance,
+    outages,
+    rollups,
+    run_names,
+)
 from appliance.server.db.reads.readable import bytes_for_damaged_text
 from appliance.server.db.session import Database
 from appliance.server.db.tables import metadata
@@ -20,6 +30,9 @@ STEP = 1_000
 """Rows of one read, so that none holds a snapshot for long."""
 _PLAIN = ((Boolean, (bool, int)), (Integer, int), (Float, (float, int)), (String, str))
 _SETTINGS = (
+    agents.LOST,
+    automations.POSITION,
+    disk.LOW,
     disk.SAMPLES,
     hold.HOLD,
     log_search.FILL,

@@ -159,6 +159,18 @@ class Database:
         self._call_listeners(session.info.get("announcements", []))
 
     @contextmanager
+    def rehearsal(self) -> Iterator[Session]:
+        """A session in which a change can be tried: it is never committed."""
+        with (
+            self._turn(essential=False),
+            passing_faults(),
+            self.connect(write=True) as connection,
+            _OnConnection(connection, autoflush=False) as session,
+        ):
+            yield session
+            session.flush()
+
+    @contextmanager
     def connect(self, *, write: bool = False, begin: bool = True) -> Iterator[Connection]:
         """A connection inside a transaction that is rolled back unless committed. We begin SQLite's explicitly: an event listener would
         slow down every statement, and a transaction that writes must say so when it begins. Without `begin`, each statement that reads

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-FLOW, LABEL, TASK_TAG = "flow", "label", "task_tag"
-KINDS = (FLOW, LABEL, TASK_TAG)
+FLOW, LABEL, TASK_TAG, TASK_RATE = "flow", "label", "task_tag", "task_rate"
+KINDS = (FLOW, LABEL, TASK_TAG, TASK_RATE)
+OF_RUNS, OF_TASKS = (FLOW, LABEL), (TASK_TAG, TASK_RATE)
 Key = tuple[str, str]
 """Kind and name of a limit; the name of a flow's limit is its id."""
 
@@ -29,7 +30,7 @@ class Ledger:
 
     def __init__(self, limits: Iterable[Limit], live: Iterable[tuple[UUID, Iterable[str]]]) -> None:
         """`live` are the flows and labels of the runs that are being worked on."""
-        self._slots = {limit.key: limit.slots for limit in limits if limit.kind != TASK_TAG}
+        self._slots = {limit.key: limit.slots for limit in limits if limit.kind in OF_RUNS}
         self._used: Counter[Key] = Counter()
         for flow_id, labels in live:
             self._used.update(self._of(flow_id, labels))
@@ -57,3 +58,10 @@ def full_sentence(what: str, slots: int, used: int, holders: Sequence[str]) -> s
         return f"{what} is 0, so nothing starts; raise it to continue."
     names = ", ".join(holders[:3]) + (f" and {used - 3} more" if used > 3 else "")
     return f"{what} is reached: {used} of {slots} in use, by {names}."
+
+
+def rate_sentence(tag: str, starts: int, per: float) -> str:
+    """Why no task with this tag may start now, although others may soon."""
+    if starts == 0:
+        return f"The rate limit of task tag {tag} is 0, so nothing starts; raise it to continue."
+    return f"The rate limit of task tag {tag} is reached: {starts} started within {per:g} s."

@@ -47,6 +47,18 @@ RESULTS_OF_RUN = Quota(
     "results_door_run_bytes",
     "The appliance keeps at most {most} bytes of results for each run; store large ones elsewhere, for example in an object store",
 )
+ARTIFACT = Quota(
+    "artifact_bytes",
+    "The appliance keeps artifacts of at most {most} bytes each; store larger ones elsewhere, and make a link to them",
+)
+ARTIFACTS_OF_RUN = Quota(
+    "run_artifacts",
+    "The appliance keeps at most {most} artifacts of each run; put more into one of them, such as a table",
+)
+BYTES_OF_ARTIFACTS = Quota(
+    "run_artifacts_bytes",
+    "The appliance keeps at most {most} bytes of artifacts for each run; store large ones elsewhere, and make links to them",
+)
 ROW = 200
 """About what the row of a run, a task run, a state or a version takes without its texts and documents."""
 LINE = 100

@@ -14,6 +14,8 @@ STREAMS_RESUME = timedelta(hours=1)
 """How long a live stream that was cut finds every event again, whatever the limits say."""
 REMOVED_RUNS_KNOWN = timedelta(days=30)
 """How long agents can ask which runs were deleted: longer than a host is usually away, and the rows don't pile up forever."""
+ARTIFACT_KEYS_KNOWN = timedelta(days=30)
+"""How long the versions of a key go on where they ended, after its last artifact was removed."""
 DONE_AT = 0.9
 """Deleting by bytes goes this far below the limit, so that it doesn't start again with the next line."""
 

@@ -53,6 +53,11 @@ class Rules:
     results_door_object_bytes: int = 8 * 1024**2
     results_door_run_bytes: int = 1024**3
     """0: no limit."""
+    run_artifacts: int = 1_000
+    """0: runs make none."""
+    artifact_bytes: int = 10 * 1024**2
+    run_artifacts_bytes: int = 256 * 1024**2
+    """0: no limit."""
     retention_runs_days: float = 90
     """So long shared results stay that no cache gives a time; 0: forever."""
 

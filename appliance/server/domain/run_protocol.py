@@ -112,6 +112,11 @@ def may_use_results(run: AttemptedRun, attempt: int) -> Refuse | None:
     return _at_work(run, attempt, "neither stores nor reads results")
 
 
+def may_make_artifacts(run: AttemptedRun, attempt: int) -> Refuse | None:
+    """Why the attempt may make no artifacts; None: it may."""
+    return _at_work(run, attempt, "makes no artifacts")
+
+
 def _at_work(run: AttemptedRun, attempt: int, otherwise: str) -> Refuse | None:
     if attempt != run.attempt:
         return stale(attempt, run.attempt)

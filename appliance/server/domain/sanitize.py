@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import msgspec
@@ -25,6 +26,11 @@ def clean(text: str, limit: int = MAX_MESSAGE) -> str:
         return text
     marker = f"... [cut: {len(text)} characters]"
     return text[: max(0, limit - len(marker))] + marker
+
+
+def composed(text: str) -> str:
+    """The text in the one form of Unicode (NFC) in which labels are compared, so that one that looks like another is the other."""
+    return unicodedata.normalize("NFC", text)
 
 
 def clean_document(document: Any) -> Any:

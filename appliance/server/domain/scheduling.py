@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice, takewhile
+from typing import Protocol
 
 from appliance.schedules import Rule
 
 POLICIES = ("all", "latest", "none")
+DELETED, SKIPPED = "deleted", "skipped"
+"""Codes of skips that people have caused: they deleted the run of a due time, or skipped the time."""
 MOST_CAUGHT_UP = 10_000
 _PAGE = 500
 _INSTANT = timedelta(microseconds=1)
@@ -51,6 +54,41 @@ class Passed:
     settled: frozenset[datetime] = frozenset()
 
 
+class DueTimes(Protocol):
+    """What is known of a schedule's due times: those after an instant, all of them or the next `n`."""
+
+    def times(self, after: datetime) -> Iterator[datetime]: ...
+
+    def next(self, n: int, after: datetime) -> list[datetime]: ...
+
+
+@dataclass(frozen=True)
+class _Without:
+    rule: Rule
+    left_out: Collection[datetime]
+
+    def times(self, after: datetime) -> Iterator[datetime]:
+        return (time for time in self.rule.times(after) if time not in self.left_out)
+
+    def next(self, n: int, after: datetime) -> list[datetime]:
+        return list(islice(self.times(after), n))
+
+
+def without(rule: Rule, left_out: Collection[datetime]) -> DueTimes:
+    """The due times of a rule, but for those that people have left out."""
+    return _Without(rule, left_out) if left_out else rule
+
+
+def is_due(rule: Rule, time: datetime) -> bool:
+    """Whether the time is one of the rule's due times."""
+    return rule.next(1, just_before(time)) == [time]
+
+
+def just_before(time: datetime) -> datetime:
+    """The last instant before a time: the first due time after it may be that time."""
+    return time - _INSTANT
+
+
 @dataclass(frozen=True)
 class Plan:
     """`due` are the times that get a run, in order; every due time up to `until` is settled then. The schedule must be planned
@@ -64,7 +102,7 @@ class Plan:
 
 
 def plan(
-    rule: Rule, planned_until: datetime, now: datetime, ahead: int, catch_up: CatchUp, passed: Passed | None = None
+    rule: DueTimes, planned_until: datetime, now: datetime, ahead: int, catch_up: CatchUp, passed: Passed | None = None
 ) -> Plan:
     """The runs to add so that the next `ahead` due times after `now` have one. Raises ScheduleError.
 
@@ -80,7 +118,7 @@ def plan(
 
 def has_moved(rule: Rule, planned: Collection[datetime]) -> bool:
     """Are there planned runs at times that are no longer due, as after a change of a time zone's rules?"""
-    return any(rule.next(1, time - _INSTANT) != [time] for time in planned)
+    return not all(is_due(rule, time) for time in planned)
 
 
 def too_far_ahead(rule: Rule, now: datetime, planned: Collection[datetime], ahead: int) -> bool:
@@ -88,13 +126,13 @@ def too_far_ahead(rule: Rule, now: datetime, planned: Collection[datetime], ahea
     return bool(planned) and not set(planned) <= set(rule.next(2 * ahead, now))
 
 
-def cut(rule: Rule, first: datetime, now: datetime) -> list[datetime]:
+def cut(rule: DueTimes, first: datetime, now: datetime) -> list[datetime]:
     """Of the skipped due times from `first` on, those in the past, up to the number that is counted."""
     return _between(rule, first - _INSTANT, now, _COUNTED)
 
 
 def _missed(
-    rule: Rule, planned_until: datetime, now: datetime, catch_up: CatchUp, passed: Passed
+    rule: DueTimes, planned_until: datetime, now: datetime, catch_up: CatchUp, passed: Passed
 ) -> tuple[list[datetime], Skip | None, list[datetime]]:
     """The due times that get a run after all, those that don't, and of these the ones that have a planned run."""
     start = min([planned_until, *(time - _INSTANT for time in passed.waiting)])
@@ -113,7 +151,7 @@ def _missed(
 
 
 def _very_many_missed(
-    rule: Rule,
+    rule: DueTimes,
     span: tuple[datetime, datetime],
     now: datetime,
     catch_up: CatchUp,
@@ -139,12 +177,12 @@ def _caught_up(times: list[datetime], now: datetime, catch_up: CatchUp) -> list[
     return [time for time in newest if time >= since]
 
 
-def _between(rule: Rule, after: datetime, until: datetime, most: int) -> list[datetime]:
+def _between(rule: DueTimes, after: datetime, until: datetime, most: int) -> list[datetime]:
     """The due times in (after, until], the first `most` of them."""
     return list(islice(takewhile(lambda time: time <= until, rule.times(after)), most))
 
 
-def _latest(rule: Rule, after: datetime, until: datetime, number: int) -> list[datetime]:
+def _latest(rule: DueTimes, after: datetime, until: datetime, number: int) -> list[datetime]:
     """The last `number` due times in (after, until]: a span before `until` is widened until it holds enough, and narrowed again
     when it holds too many to be listed."""
     most = 4 * number + _PAGE

@@ -177,6 +177,15 @@ def due_when_resumed(type: str, attempt: int, scheduled_time: datetime, now: dat
     return max(scheduled_time, now) if type == PAUSED and attempt == 0 else now
 
 
+def too_late_to_skip(facts: Facts, scheduled_time: datetime, now: datetime) -> str:
+    """Why a run's due time can't be skipped any more; empty while the run waits for its time."""
+    if facts.type in TERMINAL:
+        return f"has ended already as {facts.name}."
+    if facts.attempt or facts.type not in (SCHEDULED, PAUSED):
+        return f"is {facts.name} already; cancel the run instead."
+    return "is due already; cancel the run instead." if scheduled_time <= now else ""
+
+
 def _refuse(facts: Facts, sentence: str, code: Code = "not_allowed") -> Refuse:
     return Refuse(code, sentence.format(name=facts.name))
 

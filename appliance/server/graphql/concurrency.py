@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import strawberry
 
+from appliance.kit import clock
 from appliance.protocol.limits import PutLimit
 from appliance.server.actions import concurrency
 from appliance.server.auth.guards import Permission
@@ -19,7 +20,7 @@ from appliance.server.graphql.types.limits import ConcurrencyLimit
 class ConcurrencyQueries:
     @root_field(Permission.READ)
     def concurrency_limits(self, info: Info) -> list[ConcurrencyLimit]:
-        return [types.limit(use) for use in limit_use.every(info.context.session())]
+        return [types.limit(use) for use in limit_use.every(info.context.session(), clock.now())]
 
 
 @strawberry.type
@@ -28,11 +29,11 @@ class ConcurrencyMutations:
     def set_concurrency_limit(
         self, info: Info, input: types.SetConcurrencyLimitInput
     ) -> types.SetConcurrencyLimitPayload:
-        request = message(PutLimit, kind=input.kind, name=input.name, slots=input.slots)
+        request = message(PutLimit, kind=input.kind, name=input.name, slots=input.slots, per=input.per)
         context = info.context
-        row = concurrency.put(context.database, context.actor, request.kind, request.name, request.slots)
+        row = concurrency.put(context.database, context.actor, request.kind, request.name, request.slots, request.per)
         context.changed()
-        use = limit_use.of_limits(context.session(), [row])[0]
+        use = limit_use.of_limits(context.session(), [row], clock.now())[0]
         return types.SetConcurrencyLimitPayload(concurrency_limit=types.limit(use))
 
     @root_mutation(Permission.EDIT_LIMIT)

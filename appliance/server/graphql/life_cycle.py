@@ -6,8 +6,9 @@ from uuid import UUID
 
 import strawberry
 
+from appliance.protocol.flows import Registered, RegistrationPreview, RollBack
 from appliance.protocol.life_cycle import DeleteTree, EditFlow, EditProject
-from appliance.server.actions import deletions, flow_edits, flow_history, jobs, projects
+from appliance.server.actions import deletions, flow_edits, flow_history, jobs, projects, rollbacks
 from appliance.server.actions.deletions import Noun
 from appliance.server.auth.guards import Permission
 from appliance.server.db.reads import flows
@@ -35,6 +36,11 @@ class LifeCycleQueries:
         session = info.context.session()
         old, new = (flows.version(session, flow_id, number) for number in (before, after))
         return version_types.comparison(before, after, compare(old, new))
+
+    @root_field(Permission.REGISTER_FLOW)
+    def rollback_preview(self, info: Info, flow_id: UUID, to: int, newest: int | None = None) -> types.Rollback:
+        request = message(RollBack, to=to, newest=newest)
+        return _rollback(rollbacks.preview(info.context.database, info.context.actor, flow_id, request))
 
     @root_field(Permission.READ)
     def flow_history(self, info: Info, flow_id: UUID) -> FlowHistory:
@@ -72,6 +78,22 @@ class LifeCycleMutations:
             raise NotFound("There is no such flow; it may have been deleted.")
         return types.EditFlowPayload(flow=flow_types.flow(row))
 
+    @root_mutation(Permission.REGISTER_FLOW)
+    def roll_back_flow(self, info: Info, input: types.RollBackFlowInput) -> types.RollBackFlowPayload:
+        request = message(
+            RollBack,
+            to=input.to,
+            newest=input.newest,
+            reason=input.reason,
+            idempotency_key=input.idempotency_key,
+        )
+        done = rollbacks.roll_back(info.context.database, info.context.actor, input.flow_id, request)
+        info.context.changed()
+        row = info.context.loaders.flow.load(input.flow_id)
+        if row is None:
+            raise NotFound("There is no such flow; it may have been deleted.")
+        return types.RollBackFlowPayload(flow=flow_types.flow(row), rollback=_rollback(done))
+
     @root_mutation(Permission.EDIT_FLOW)
     def edit_project(self, info: Info, input: types.EditProjectInput) -> types.EditProjectPayload:
         request = message(
@@ -96,6 +118,16 @@ class LifeCycleMutations:
     @root_mutation(Permission.DELETE_FLOW)
     def delete_project(self, info: Info, input: types.DeleteProjectInput) -> types.DeleteProjectPayload:
         return types.DeleteProjectPayload(job=_delete(info, "project", input.project_id, input))
+
+
+def _rollback(answer: Registered | RegistrationPreview) -> types.Rollback:
+    return types.Rollback(
+        version=answer.version,
+        changes=answer.changes,
+        schedules=[news.text for news in answer.schedules],
+        warnings=answer.warnings,
+        closed=getattr(answer, "closed", ""),
+    )
 
 
 def _preview(info: Info, noun: Noun, id: UUID) -> DeletionPreview:

@@ -35,7 +35,7 @@ from appliance.server.db.rows.flow_runs import FlowRunRow, RunStart, RunSummary,
 from appliance.server.db.rows.flows import FlowRow, FlowVersionRow
 from appliance.server.db.rows.known_failures import KnownFailureRow
 from appliance.server.db.rows.projects import ProjectRow
-from appliance.server.db.rows.schedules import ScheduleRow, ScheduleSummary
+from appliance.server.db.rows.schedules import LeftOut, ScheduleRow, ScheduleSummary
 from appliance.server.db.rows.task_runs import FailedTaskRun, TaskStateRow
 from appliance.server.db.rows.usage import Stored
 from appliance.server.domain.attempt_usage import AttemptUsage
@@ -120,6 +120,7 @@ class Loaders:
             lambda ids: by_flow(schedules.summaries_of_flows(session(), ids))
         )
         self.schedules: Batch[UUID, list[ScheduleRow]] = Batch(self._schedules)
+        self.left_out: Batch[UUID, dict[datetime, LeftOut]] = Batch(lambda ids: schedules.left_out(session(), ids, now))
         self.next_run: Batch[UUID, FlowRunRow] = Batch(self._next_runs)
         self.agent: Batch[UUID, AgentRow] = Batch(lambda ids: by_id(agents.by_ids(session(), ids)))
         self.agent_running: Batch[UUID, int] = Batch(lambda ids: flow_runs.live_counts_of_agents(session(), ids))
@@ -229,7 +230,9 @@ class Loaders:
         return {row.flow_id: row for row in flows.newest_versions(self._session(), ids)}
 
     def _schedules(self, ids: Collection[UUID]) -> dict[UUID, list[ScheduleRow]]:
-        return by_flow(schedules.of_flows(self._session(), ids))
+        rows = schedules.of_flows(self._session(), ids)
+        self.left_out.want({row.id for row in rows})
+        return by_flow(rows)
 
     def _next_runs(self, ids: Collection[UUID]) -> dict[UUID, FlowRunRow]:
         rows = flow_runs.next_of_flows(self._session(), ids, self._now)

@@ -15,6 +15,8 @@ from appliance.server.actions.run_timeouts import set_run_timeout
 from appliance.server.auth.guards import Permission
 from appliance.server.errors import NotFound
 from appliance.server.graphql.agents import AgentMutations
+from appliance.server.graphql.artifacts import ArtifactMutations
+from appliance.server.graphql.automations import AutomationMutations
 from appliance.server.graphql.concurrency import ConcurrencyMutations
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import root_mutation
@@ -65,8 +67,10 @@ class Mutation(
     ConcurrencyMutations,
     SecretMutations,
     KnownFailureMutations,
+    AutomationMutations,
     SavedViewMutations,
     KeptMutations,
+    ArtifactMutations,
     SystemMutations,
     AgentMutations,
 ):

@@ -37,6 +37,8 @@ from appliance.server.domain import log_words
 from appliance.server.domain.waiting import health_of
 from appliance.server.errors import Invalid
 from appliance.server.graphql.agents import AgentQueries
+from appliance.server.graphql.artifacts import ArtifactQueries
+from appliance.server.graphql.automations import AutomationQueries
 from appliance.server.graphql.concurrency import ConcurrencyQueries
 from appliance.server.graphql.context import Context, Info
 from appliance.server.graphql.fields import root_field
@@ -83,8 +85,10 @@ class Query(
     ConcurrencyQueries,
     SecretQueries,
     KnownFailureQueries,
+    AutomationQueries,
     SavedViewQueries,
     KeptQueries,
+    ArtifactQueries,
     SystemQueries,
     AgentQueries,
 ):

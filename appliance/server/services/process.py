@@ -22,6 +22,7 @@ from appliance.server.services.hold import Hold
 from appliance.server.services.jobs import Jobs
 from appliance.server.services.late import Late
 from appliance.server.services.log_search import LogSearch
+from appliance.server.services.notifier import Notifier
 from appliance.server.services.repair import Repair
 from appliance.server.services.retention import Retention
 from appliance.server.services.rollups import Rollups
@@ -145,10 +146,11 @@ def services_of(settings: Settings, db: Database) -> list[Service]:
         Jobs(db),
         Hold(db, settings.hold_overdue_above),
         Rollups(db),
+        Notifier(db, settings),
         RunNames(db),
         LogSearch(db),
         Retention(db, settings),
-        Disk(db),
+        Disk(db, settings.disk_budget_bytes),
         Soundness(db),
     ]
 

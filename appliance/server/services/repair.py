@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from appliance.kit import clock, crash
-from appliance.server.actions import presence, repair
+from appliance.server.actions import lost_agents, presence, repair
 from appliance.server.db.reads import readable
 from appliance.server.db.session import Database
 from appliance.server.domain.presence import patience
@@ -30,10 +30,11 @@ class Repair:
         self._started = started or clock.now()
 
     def run_once(self, now: datetime) -> dict[str, int]:
-        """Return or end runs that are silent, stuck or overdue, once every run has had the length of a lease in which to be heard."""
+        """Return or end runs that are silent, stuck or overdue, and announce lost agents, once every run has had the length of a lease in which to be heard."""
         counts = dict.fromkeys((*OUTCOMES.values(), TIMED_OUT), 0)
         if not self._could_hear(now):
             return counts
+        lost_agents.note(self._db, now)
         repair.shorten_leases(self._db, now)
         for flow_run_id in repair.silent_runs(self._db, now):
             crash.point("watch.found")

@@ -17,8 +17,8 @@ from appliance.server.auth.throttle import network_of
 log = logging.getLogger(__name__)
 
 PATIENCE = 10.0
-"""Seconds for the headers of a request, and for its body, which gets a second more for every 16 KB that have come."""
-BODY_RATE = 16 * 1024
+"""Seconds for the headers of a request, and for its body, which gets a second more for every 512 bytes that have come: many runs may share a line of 10 KB/s."""
+BODY_RATE = 512
 HEADER_BYTES = 64 * 1024
 """All headers of a request together, with its first line."""
 HEADERS = 200
@@ -150,7 +150,8 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self._received += len(data)
+        if self._in_headers:
+            self._received += len(data)
         super().data_received(data)
         if self.transport.is_closing():
             return
@@ -175,6 +176,7 @@ class Protocol(HttpToolsProtocol):
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
+        self._received += len(body)
         if self.cycle is not None:
             super().on_body(body)
 

@@ -46,6 +46,7 @@ PAGES = frozenset(
         "flows",
         "projects",
         "agents",
+        "automations",
         "limits",
         "secrets",
         "jobs",

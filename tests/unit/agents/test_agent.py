@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from appliance.agents.agent import STOPPING_PAUSE, Agent, StartFailed
 from appliance.agents.roots import Roots
+from appliance.client import connection
 from appliance.client.transport import Transport
 from appliance.kit import added_folders
 from appliance.protocol.agents import Claim, Claimed, Enrolled, Held, Stop, Work
@@ -162,6 +164,29 @@ def test_an_outage_is_waited_for() -> None:
     assert code == 0
     assert "one" in agent.notes
     assert script.enrolments == 1
+
+
+def test_each_kind_of_outage_is_one_line_in_the_log(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is back with a certificate that has expired is more than one that is away."""
+    away, stranger, expired = httpx2.ConnectError("down"), httpx2.ConnectError(""), ssl.SSLCertVerificationError(1, "")
+    stranger.__cause__, expired.verify_code = expired, 10
+    script = Script(away, refused(503, "unavailable"), stranger, away, Claimed(), away, Claimed())
+    agent = recorder(script)
+    monkeypatch.setattr(connection, "opened", lambda _url: recorder(script)._transport._open)
+    caplog.set_level("INFO", "appliance.agent")
+    assert agent.run(script.stop) == 0
+    lines = [line.partition(": ")[2] or line for line in caplog.messages[1:-1]]
+    assert [line.split()[:4] for line in lines] == [
+        ["The", "server", "at", "http://appliance.test"],
+        ["No."],
+        ["The", "server", "at", "http://appliance.test"],
+        ["The", "server", "is", "back."],
+        ["The", "server", "at", "http://appliance.test"],
+        ["The", "server", "is", "back."],
+    ]
+    assert "(down)" in lines[0] and "has expired" in lines[2] and "(down)" in lines[4]
 
 
 def test_a_forgotten_agent_enrols_again() -> None:

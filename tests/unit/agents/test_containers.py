@@ -27,6 +27,7 @@ RULES = ContainerRules(
     cpus=2.0,
     pids=512,
 )
+REFUSED = "ERROR appliance: This client is of release 0.2.0, and the server of 0.1.0, which is earlier; upgrade the server first"
 WORK = Work(
     flow_run_id=UUID(int=7),
     attempt=2,
@@ -85,6 +86,12 @@ def test_what_is_allowed(asked: dict[str, Any]) -> None:
             "which makes runs root on this machine, restart it with --allow-volume '/run/docker.sock', too",
         ),
         ({"volumes": ["/etc/ssh:/keys"]}, "which makes runs root on this machine, restart it with"),
+        ({"volumes": ["/usr/bin:/bin"]}, "which makes runs root on this machine, restart it with"),
+        ({"volumes": ["/var/run:/s:ro"]}, "which makes runs root on this machine, restart it with"),
+        (
+            {"volumes": ["/usr/share/zoneinfo:/z:ro"]},
+            "To allow it, restart it with --allow-volume '/usr/share/zoneinfo:ro'",
+        ),
         ({"image": "finance:288a7af6c81d"}, "restart it with --allow-image 'finance:*', too"),
         ({"volumes": ["/var/run/docker.sock:/var/run/docker.sock"]}, "does not allow volume"),
         ({"volumes": ["other:/cache"]}, "does not allow volume other:/cache"),
@@ -97,6 +104,59 @@ def test_what_is_allowed(asked: dict[str, Any]) -> None:
 )
 def test_what_is_refused_with_the_option_that_allows_it(asked: dict[str, Any], sentence: str) -> None:
     assert sentence in refusal(**asked)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "source", "writable"),
+    [
+        (("/scratch/**",), "/scratch/team", ""),
+        (("/scratch/**",), "/scratch/team/out", "/scratch/team"),
+        (("/scratch/**",), "/scratch/team/a/b", "/scratch/team/a"),
+        (("/scratch/**",), "/scratch/team/out:ro", "/scratch/team"),
+        (("/scratch", "/scratch/**:ro"), "/scratch/out:ro", "/scratch"),
+        (("/scratch", "/scratch/*"), "/scratch/out", "/scratch"),
+        (("/scratch/*",), "/scratch/team", ""),
+        (("/", "/data/**:ro"), "/data/in:ro", "/"),
+        (("/data/**:ro",), "/data/in/a/b:ro", ""),
+        (("**",), "/scratch/team", None),
+    ],
+)
+def test_no_link_that_a_run_could_have_made_is_followed(
+    patterns: tuple[str, ...], source: str, writable: str | None
+) -> None:
+    """A run that may write to a folder can put a link there to any other; the engine follows it as root."""
+    path, _, only = source.partition(":")
+    said = refusal(ContainerRules(image="etl:3", volumes=patterns), volumes=[f"{path}:/there{only and ':ro'}"])
+    if writable:
+        assert f"Runs may write to {writable}, and so could have made {path} a link to any folder" in said
+        assert f"mount {writable} " in said
+    else:
+        assert bool(said) == (writable is None)
+
+
+@pytest.mark.parametrize("image", ["f09c58b27409", "cafe", f"sha256:{'0' * 64}", "0" * 64])
+def test_no_pattern_opens_an_image_by_its_id(image: str) -> None:
+    assert "does not allow image" in refusal(ContainerRules(image="etl:3", images=("*", "**")), image=image)
+    assert refusal(ContainerRules(image="etl:3", images=(image,)), image=image) == ""
+    assert refusal(ContainerRules(image=image), image=image) == ""
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"memory": "0"}, "memory '0' is not valid"),
+        ({"memory": "0g"}, "memory '0g' is not valid"),
+        ({"memory": "0.4b"}, "memory '0.4b' is not valid"),
+        ({"memory": "5m"}, "memory '5m' is not valid; a container needs 6m or more"),
+        ({"cpus": 1e-10}, "cpus 1e-10 is not valid"),
+        ({"cpus": 0.009}, "cpus 0.009 is not valid; use a number of cores, 0.01 or more"),
+        ({"pids": 0}, "pids 0 is not valid"),
+    ],
+)
+def test_nothing_is_no_limit(asked: dict[str, Any], sentence: str) -> None:
+    """The engine takes 0 for no limit at all."""
+    with pytest.raises(ValueError, match=sentence):
+        decode({"type": "docker", **asked})
 
 
 def test_an_agent_allows_nothing_unless_it_is_told_to() -> None:
@@ -175,9 +235,19 @@ def test_each_end_has_its_sentence(
     assert containers.end_of(found, output) == end
 
 
-def test_an_image_without_python_or_without_the_sdk_is_named() -> None:
+def test_an_image_that_can_not_start_a_run_is_named() -> None:
     lacking = "python3: Error while finding module specification (ModuleNotFoundError: No module named 'appliance')"
     assert "Image etl:3 lacks the appliance's SDK; install appliance-flows" in containers.end_of(facts(1), lacking)[2]
     assert "Image etl:3 has no Python that can be started as 'python3'" in containers.end_of(facts(127), "")[2]
+    assert (
+        "Image etl:3 has a later release of the appliance's SDK than the server"
+        in containers.end_of(facts(78), REFUSED)[2]
+    )
+    assert "ended with exit code 78" in containers.end_of(facts(78), "")[2]
+    foreign = "exec /usr/bin/python3: exec format error\n"
+    assert "Image etl:3 is for another processor architecture" in containers.end_of(facts(1), foreign)[2]
+    by_init = "[FATAL tini (7)] exec python3 failed: Exec format error\n"
+    assert "Image etl:3 is for another processor architecture" in containers.end_of(facts(1), by_init)[2]
+    assert "ended with exit code 1" in containers.end_of(facts(1), f"the flow printed a line\n{foreign}")[2]
     assert containers.never_started(facts(0, "created"))
     assert not containers.never_started(facts(0, "running"))

@@ -15,6 +15,7 @@ import pytest
 
 from appliance.agents import detached
 from appliance.agents.agent import Lacking, StartFailed
+from appliance.agents.attempts import AttemptRecord, AttemptStore
 from appliance.agents.container_rules import ContainerRules
 from appliance.agents.detached import AlreadyRunning
 from appliance.agents.docker import DockerAgent
@@ -28,6 +29,7 @@ from appliance.protocol.agents import (
     CodeGone,
     Enrolled,
     Exited,
+    Held,
     InfrastructureLog,
     TakenBack,
     Work,
@@ -157,6 +159,7 @@ class Server:
         self.logs: list[InfrastructureLog] = []
         self.given_back: list[str] = []
         self.told = threading.Semaphore(0)
+        self.stale: list[Held] = []
 
     def __call__(self, request: httpx2.Request) -> httpx2.Response:
         if request.url.path.endswith("code-gone"):
@@ -168,7 +171,7 @@ class Server:
         for exited in report.exited:
             self.exited.append(exited)
             self.told.release()
-        return httpx2.Response(200, content=msgspec.json.encode(AgentReported()))
+        return httpx2.Response(200, content=msgspec.json.encode(AgentReported(stale=self.stale)))
 
     def end(self) -> Exited:
         assert self.told.acquire(timeout=10)
@@ -228,7 +231,7 @@ def test_a_run_is_held_from_its_claim_to_its_end_and_its_container_goes_when_the
     agent._watch._news.put(name(run))
     end = server.end()
     assert (end.code, end.reason) == (3, "The run's container ended with exit code 3.")
-    assert [line.message for line in server.logs] == ["The last lines of its output:\nlast words"]
+    assert [line.message for line in server.logs] == [f"{end.reason}\nThe last lines of its output:\nlast words"]
     engine.until(lambda: "remove" in engine.calls)
     assert agent.changed.wait(10)
     assert agent.holding() == []
@@ -274,6 +277,18 @@ def test_while_the_engine_is_away_the_agent_asks_for_no_runs_and_says_why(
     engine.problems.clear()
     agent._watch._try()
     assert agent.can_start() and agent.problems == []
+
+
+def test_events_are_asked_for_again_once_the_engine_is_back_since_nothing_may_come_by_the_old_connection(
+    agent: DockerAgent, engine: FakeEngine
+) -> None:
+    engine.until(lambda: "ends" in engine.calls)
+    engine.problems["check"] = AWAY  # it was cut off without a word, so the old connection does not end
+    agent._watch._news.put(None)
+    engine.until(lambda: agent._watch.problem != "")
+    engine.problems.clear()
+    agent._watch._news.put(None)
+    engine.until(lambda: engine.calls.count("ends") == 2)
 
 
 def test_an_end_is_kept_until_the_engine_tells_it(agent: DockerAgent, engine: FakeEngine, server: Server) -> None:
@@ -438,6 +453,7 @@ def test_the_next_agent_drops_what_was_never_started_and_adopts_the_rest_even_wi
     other = work()
     engine.create(name(other), {"image": "etl:3", "labels": labels(other)}, {}, [])
     heir = agent_at(tmp_path / "empty", server, engine)
+    heir._attempts.create(other.flow_run_id, 1)  # it died before it had written more
     heir.open()
     enrol(heir)
     assert [held.flow_run_id for held in heir.holding()] == [going.flow_run_id]
@@ -445,6 +461,88 @@ def test_the_next_agent_drops_what_was_never_started_and_adopts_the_rest_even_wi
     heir.stop_run(going.flow_run_id, 1, "Cancelled.")
     assert server.end().signal == "SIGTERM"
     heir.close()
+
+
+def test_what_another_agent_of_its_name_is_about_to_start_is_left_alone(
+    tmp_path: Path, agent: DockerAgent, engine: FakeEngine, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate, start = threading.Event(), engine.start
+
+    def start_late(container: str) -> None:
+        engine._note("asked to start")
+        assert gate.wait(10)
+        start(container)
+
+    monkeypatch.setattr(engine, "start", start_late)
+    agent.start(run := work())
+    engine.until(lambda: "asked to start" in engine.calls)
+    second = agent_at(tmp_path / "second", server, engine)
+    second.open()
+    enrol(second)
+    assert second.holding() == []
+    gate.set()
+    engine.until(lambda: "start" in engine.calls)
+    engine.end(name(run), 0)
+    agent._watch._news.put(name(run))
+    assert server.end().code == 0
+    second.close()
+
+
+@pytest.mark.parametrize("is_given_up", [True, False], ids=["given up", "too old"])
+def test_what_nobody_can_be_about_to_start_is_removed_even_without_records(
+    tmp_path: Path, engine: FakeEngine, server: Server, is_given_up: bool
+) -> None:
+    run = work()
+    engine.create(name(run), {"image": "etl:3", "labels": labels(run)}, {}, [])
+    heir = agent_at(tmp_path, server, engine)
+    if is_given_up:
+        server.stale = [Held(flow_run_id=run.flow_run_id, attempt=1)]
+    else:
+        heir._start_timeout = 0.0
+    engine.problems["remove"] = AWAY
+    heir.open()
+    enrol(heir)
+    assert heir.holding() == []
+    engine.until(lambda: engine.calls.count("remove") == 2)
+    engine.problems.clear()
+    engine.until(lambda: not engine.known)
+    heir.close()
+
+
+def test_an_engine_that_is_away_when_the_agent_starts_is_asked_once_and_what_never_started_is_dropped_later(
+    tmp_path: Path, engine: FakeEngine, server: Server
+) -> None:
+    runs, attempts = [work() for _ in range(8)], AttemptStore(tmp_path)
+    for run in runs:
+        engine.create(name(run), {"image": "etl:3", "labels": labels(run)}, {}, [])
+        record = AttemptRecord(flow_run_id=run.flow_run_id, attempt=1, pid=0, identity=name(run))
+        attempts.save(attempts.create(run.flow_run_id, 1), record)
+    engine.start(name(runs[2]))
+    failed = attempts.create(uuid4(), 1)  # its start had failed, and the disk was full
+    attempts.save(failed, AttemptRecord(flow_run_id=uuid4(), attempt=1, pid=0, identity=""))
+    engine.problems["look"] = AWAY
+    heir = agent_at(tmp_path, server, engine)
+    heir.open()
+    assert engine.calls.count("look") <= 3, "an engine that is silent takes a minute for each, in each thread"
+    assert len(heir.holding()) == 8 and not failed.exists()
+    engine.problems.clear()
+    engine.until(lambda: list(engine.known) == [name(runs[2])])
+    heir.close()
+
+
+def test_a_container_that_could_not_be_removed_is_removed_once_the_engine_is_back(
+    agent: DockerAgent, engine: FakeEngine, server: Server
+) -> None:
+    engine.problems["remove"] = AWAY
+    for _ in range(2):
+        agent.start(run := work())
+        engine.until(lambda: engine.known[name(run)]["State"]["Status"] == "running")
+        engine.end(name(run), 3)
+        agent._watch._news.put(name(run))
+        server.end()  # also the second: a removal that hangs holds up no report
+    engine.until(lambda: engine.calls.count("remove") == 2)
+    engine.problems.clear()
+    engine.until(lambda: not engine.known)
 
 
 def labels(run: Work) -> dict[str, str]:

@@ -9,6 +9,8 @@ from uuid import UUID
 import kubernetes_validate
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from appliance.agents import kubernetes_jobs as jobs
 from appliance.agents.job_template import container_of
@@ -17,6 +19,7 @@ from appliance.cli.root import invoke
 from appliance.protocol.agents import Work
 from appliance.protocol.containers import bytes_in
 from appliance.protocol.run_config import KubernetesDocument, decode
+from tests import depth
 from tests.kubernetes.recorded import recorded
 
 TEMPLATE = {
@@ -136,11 +139,186 @@ def test_what_is_allowed(asked: dict[str, Any]) -> None:
         ({"job_template": pod_of(volumes=[{"name": "a", "hostPath": {"path": "/"}}])}, "volumes.hostPath.path out"),
         ({"job_template": pod_of(volumes=[{"name": "a", "hostPath": {}}])}, "volumes.hostPath out"),
         ({"job_template": pod_of(containers=[{"securityContext": {"privileged": True}}])}, "privileged out"),
+        ({"job_template": pod_of(containers=[{"resources": {"limits": {"memory": "0"}}}])}, "memory '0' is no limit"),
+        (
+            {"job_template": pod_of(containers=[{"resources": {"limits": {"memory": "0.4"}}}])},
+            "memory '0.4' is no limit",
+        ),
+        ({"job_template": pod_of(containers=[{"resources": {"limits": {"cpu": 0}}}])}, "cpu '0' is no limit"),
+        ({"job_template": pod_of(serviceAccount="admin")}, "does not allow service-account admin"),
+        ({"job_template": pod_of(serviceAccountName="")}, "does not allow service-account"),
+        (
+            {"job_template": pod_of(initContainers=[{"name": "a", "image": "etl:3"}])},
+            "field spec.template.spec.initContainers.",
+        ),
+        (
+            {"job_template": pod_of(ephemeralContainers=[{"name": "a"}])},
+            "field spec.template.spec.ephemeralContainers.name",
+        ),
+        ({"job_template": pod_of(automountServiceAccountToken=True)}, "automountServiceAccountToken"),
+        ({"job_template": pod_of(runtimeClassName="kata")}, "runtimeClassName"),
+        ({"job_template": {"kind": "Job", "spec": {"podFailurePolicy": {}}}}, "field spec.podFailurePolicy"),
+        ({"job_template": {"kind": "Job", "metadata": {"finalizers": ["a/b"]}}}, "field metadata.finalizers"),
         ({"job_template": pod_of(containers=[{"securityContext": {"capabilities": {"add": ["X"]}}}])}, "add out"),
     ],
 )
 def test_what_is_refused_with_the_option_that_allows_it(asked: dict[str, Any], sentence: str) -> None:
     assert sentence in RULES.refusal(config(**asked))
+
+
+EVERY_FIELD = KubernetesRules(image="etl:3", fields=("metadata", "spec"), template=TEMPLATE)
+"""Of an administrator who opens all that can be opened."""
+
+
+def run_of(**fields: Any) -> dict[str, Any]:
+    return pod_of(containers=[{"name": "run", **fields}])
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        pod_of(hostNetwork=True),
+        pod_of(hostPID=True),
+        pod_of(hostIPC=True),
+        pod_of(hostUsers=True),
+        pod_of(nodeName="control"),
+        pod_of(volumes=[{"name": "a", "hostPath": {"path": "/"}}]),
+        pod_of(volumes=[{"name": "a", "flexVolume": {"driver": "x/y"}}]),
+        pod_of(volumes=[{"name": "a", "gitRepo": {"repository": "https://x/y"}}]),
+        pod_of(securityContext={"seccompProfile": {"type": "Unconfined"}}),
+        pod_of(securityContext={"appArmorProfile": {"type": "Unconfined"}}),
+        pod_of(securityContext={"seLinuxOptions": {"type": "spc_t"}}),
+        pod_of(securityContext={"sysctls": [{"name": "kernel.msgmax", "value": "1"}]}),
+        pod_of(securityContext={"windowsOptions": {"hostProcess": True}}),
+        run_of(securityContext={"privileged": True}),
+        run_of(securityContext={"capabilities": {"add": ["SYS_ADMIN"]}}),
+        run_of(securityContext={"procMount": "Unmasked"}),
+        run_of(securityContext={"seccompProfile": {"type": "Unconfined"}}),
+        run_of(ports=[{"containerPort": 1, "hostPort": 1}]),
+        run_of(volumeDevices=[{"name": "a", "devicePath": "/dev/sda"}]),
+        run_of(livenessProbe={"httpGet": {"host": "169.254.169.254", "port": 80}}),
+        run_of(lifecycle={"postStart": {"tcpSocket": {"host": "127.0.0.1", "port": 10_250}}}),
+        pod_of(initContainers=[{"name": "a", "securityContext": {"privileged": True}}]),
+        pod_of(ephemeralContainers=[{"name": "a", "securityContext": {"privileged": True}}]),
+        {
+            "kind": "Job",
+            "spec": {
+                "template": {
+                    "metadata": {"annotations": {"container.apparmor.security.beta.kubernetes.io/run": "unconfined"}}
+                }
+            },
+        },
+    ],
+    ids=lambda template: json.dumps(template.get("spec"))[22:90],
+)
+def test_no_option_opens_what_leads_to_the_node(template: dict[str, Any]) -> None:
+    assert "Flows can't have their pods reach the node: leave" in EVERY_FIELD.refusal(config(job_template=template))
+
+
+@pytest.mark.parametrize(
+    ("template", "sentence"),
+    [
+        (pod_of(serviceAccountName="admin"), "does not allow service-account admin"),
+        (pod_of(serviceAccount="admin"), "does not allow service-account admin"),
+        (pod_of(imagePullSecrets=[{"name": "registry"}]), "does not allow pull-secret registry"),
+        (pod_of(initContainers=[{"name": "a", "image": "other:1"}]), "does not allow image other:1"),
+        (pod_of(ephemeralContainers=[{"name": "a", "image": "other:1"}]), "does not allow image other:1"),
+        (pod_of(volumes=[{"name": "a", "image": {"reference": "other:1"}}]), "does not allow image other:1"),
+        ({"kind": "Job", "metadata": {"namespace": "kube-system"}}, "does not allow namespace kube-system"),
+        (
+            run_of(volumeMounts=[{"name": "data", "mountPath": "/data", "readOnly": False}]),
+            "Volume data of the agent's template leads to the node, so flows can't mount it: leave it out",
+        ),
+        (
+            pod_of(containers=[{"name": "run"}, {"name": "mounter", "command": ["sh"]}]),
+            "Container mounter is in the agent's template, which flows can't change: leave it out",
+        ),
+        (
+            pod_of(initContainers=[{"name": "prepare", "command": ["sh"]}]),
+            "Container prepare is in the agent's template, which flows can't change: leave it out",
+        ),
+    ],
+)
+def test_open_fields_open_nothing_that_has_an_option_of_its_own_or_is_the_administrators(
+    template: dict[str, Any], sentence: str
+) -> None:
+    privileged = {"securityContext": {"privileged": True}}
+    own = pod_of(
+        volumes=[{"name": "data", "hostPath": {"path": "/data"}}],
+        containers=[{"name": "run"}, {"name": "mounter", **privileged}],
+        initContainers=[{"name": "prepare", **privileged}],
+    )
+    rules = KubernetesRules(image="etl:3", fields=("metadata", "spec"), template=own)
+    assert sentence in rules.refusal(config(job_template=template))
+
+
+NAMES = (
+    "metadata labels annotations namespace spec template volumes containers initContainers ephemeralContainers imagePullSecrets name image reference "
+    "resources requests limits memory cpu volumeMounts env securityContext serviceAccountName serviceAccount command args ttlSecondsAfterFinished"
+).split()
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "run", "data", "etl:3"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=depth.examples(300), deadline=None)
+@given(JSON, JSON, st.sampled_from(["", "metadata", "spec", "pod", "container"]))
+def test_templates_of_any_form_are_refused_or_become_a_job(value: Any, other: Any, where: str) -> None:
+    template = {
+        "": {"metadata": value, "spec": other},
+        "metadata": {"metadata": {"labels": value, "annotations": other}},
+        "spec": {"spec": {"template": value, "ttlSecondsAfterFinished": other}},
+        "pod": pod_of(containers=value, volumes=other),
+        "container": pod_of(containers=[value], securityContext=other),
+    }[where]
+    asked = config(job_template={"kind": "Job", **template})
+    if not EVERY_FIELD.refusal(asked):
+        try:
+            job = jobs.job(WORK, asked, EVERY_FIELD, OWN, 10)
+        except ValueError as error:
+            assert str(error).endswith(".")
+        else:
+            assert job["metadata"]["labels"]["appliance.agent"] == OWN["appliance.agent"]
+
+
+def test_open_fields_are_open() -> None:
+    opened = pod_of(
+        securityContext={"runAsUser": 1_000},
+        volumes=[{"name": "scratch", "emptyDir": {}}],
+        initContainers=[{"name": "a", "image": "etl:3"}],
+        containers=[{"name": "run", "volumeMounts": [{"name": "scratch", "mountPath": "/scratch"}]}],
+    )
+    assert EVERY_FIELD.refusal(config(job_template=opened)) == ""
+
+
+def test_a_flow_takes_nothing_out_of_the_administrators_template() -> None:
+    own = pod_of(
+        serviceAccountName="narrow",
+        containers=[{"name": "run", "image": "etl:3", "resources": {"limits": {"memory": "1Gi"}}}],
+    )
+    nothing = {"name": "run", "image": None, "resources": {"limits": {"memory": None}}}
+    asked = config(job_template=pod_of(serviceAccountName=None, containers=[nothing]))
+    rules = KubernetesRules(image="other:1", template=own)
+    assert rules.refusal(asked) == ""
+    pod = jobs.job(WORK, asked, rules, OWN, 10)["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == "narrow"
+    run = container_of(pod)
+    assert (run["image"], run["resources"]["limits"]) == ("etl:3", {"memory": "1Gi"})
+
+
+@pytest.mark.parametrize("field", ["memory_limit", "cpu_limit"])
+@pytest.mark.parametrize("amount", ["0", "0m", "0.0", "0Gi"])
+def test_nothing_is_no_limit(field: str, amount: str) -> None:
+    """The cluster takes 0 for no limit at all."""
+    with pytest.raises(ValueError, match=f"{field} '{amount}' is"):
+        decode({"type": "kubernetes", field: amount})
+    assert config(cpu_request="0", memory_request="0")
 
 
 def test_a_job_is_made_of_both_templates_and_the_run_config_and_has_no_secret() -> None:
@@ -228,7 +406,19 @@ FAILED = {"type": "Failed", "status": "True"}
             (None, "SIGTERM", "The run's pod has failed (DeadlineExceeded): Pod was active"),
         ),
         (JOB, pod("start_error"), "", (128, None, "Image etl:3 has no Python that can be started as 'python3'")),
+        (
+            JOB,
+            ended(78),
+            "This client is of release 0.2.0, and the server of 0.1.0",
+            (78, None, "Image etl:3 has a later release of the appliance's SDK than the server"),
+        ),
         (JOB, ended(1), "No module named 'appliance'", (1, None, "Image etl:3 lacks the appliance's SDK")),
+        (
+            JOB,
+            ended(1),
+            "exec /usr/bin/python3: exec format error",
+            (1, None, "Image etl:3 is for another processor architecture"),
+        ),
         (None, None, "", (None, None, "The run's job was deleted by somebody else.")),
         (None, ended(143), "", (None, "SIGTERM", "The run's job was deleted by somebody else.")),
         (

@@ -96,6 +96,96 @@ def test_unknown_fields_and_kinds_are_refused(document: dict[str, Any]) -> None:
         decode(document)
 
 
+OF_THE_ENGINE = (
+    "binds cap_add cgroup_parent cgroupns_mode device_cgroup_rules device_requests devices dns entrypoint extra_hosts group_add host_config hostname "
+    "ipc_mode isolation links log_config lxc_conf mounts network_mode oom_kill_disable pid_mode privileged restart_policy runtime security_opt shm_size "
+    "storage_opt sysctls tmpfs ulimits user userns_mode uts_mode volume_driver volumes_from"
+).split()
+"""Options of containers that no run config has."""
+OF_PODS = "containers hostNetwork initContainers job_template_patch pod_spec_patch podSpecPatch securityContext volumes".split()
+
+
+@pytest.mark.parametrize("field", [*OF_THE_ENGINE, *OF_PODS])
+def test_no_run_config_has_a_field_for_more_than_is_described(field: str) -> None:
+    for kind in ("universal", "process", "docker", "kubernetes"):
+        if (field, kind) not in {("user", "process"), ("volumes", "docker")}:
+            with pytest.raises(ValueError, match=f"it has no field '{field}'"):
+                decode({"type": kind, field: None})
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "etl",
+        "etl:3",
+        "Host.example/etl",
+        "localhost:5000/a/b_c:1",
+        "[::1]:5000/etl",
+        f"a/b@sha256:{'0' * 64}",
+        f"sha256:{'0' * 64}",
+    ],
+)
+def test_images_have_the_names_that_engines_know(image: str) -> None:
+    assert DockerRun(image).image == image
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        *(
+            {"image": name}
+            for name in (
+                "-v",
+                "--privileged",
+                "a b",
+                "",
+                "a\nb",
+                "a;b",
+                "a$(b)",
+                "/etc",
+                "http://a/b",
+                "a//b",
+                "a/../b",
+                "a@b",
+                "A/b:C:d",
+                "Etl",
+                "é",
+                "a" * 501,
+            )
+        ),
+        *({"networks": [name]} for name in ("container:web", "ns:/proc/1/ns/net", "", "a b", "-x", "../x")),
+        {"volumes": ["/data:/data:rshared"]},
+        {"volumes": ["/data:/data:ro,rslave"]},
+        {"volumes": ["/data:/data:z"]},
+        {"volumes": ["/data:/data:"]},
+        {"volumes": ["/data"]},
+        {"volumes": ["./data:/data"]},
+        {"volumes": ["~/data:/data"]},
+        {"volumes": ["../data:/data"]},
+        {"volumes": ["/data/../etc:/etc"]},
+        {"volumes": ["/data:/a/../../etc"]},
+        {"volumes": ["/data:data"]},
+        {"volumes": ["npipe://x:/x"]},
+        {"volumes": ["/data\0:/data"]},
+        {"volumes": [["/data", "/data"]]},
+        {"volumes": {"/data": {"bind": "/data", "mode": "rw"}}},
+        {"command": "python3"},
+        {"command": ["python3\0"]},
+        {"gpus": "all,capabilities=utility"},
+        {"gpus": True},
+        {"memory": "-1"},
+        {"memory": "1e9"},
+        {"cpus": float("nan")},
+        {"cpus": float("inf")},
+        {"pids": -1},
+    ],
+    ids=lambda asked: ascii(asked)[:60],
+)
+def test_odd_values_are_refused_before_an_agent_sees_them(asked: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"not valid|not the name|too long"):
+        decode({"type": "docker", **asked})
+
+
 def test_limits_are_shown_as_they_were_written_and_have_amounts() -> None:
     config = ProcessRun(limits={"open_files": 100, "memory": "1.5Gi", "file_size": "2G"})
     document = config.to_document()

@@ -43,3 +43,6 @@ def test_there_is_an_end_to_it() -> None:
     assert env_problem({"A": "x" * LONGEST_VALUE}) == ""
     assert "use at most" in env_problem({"A": "x" * (LONGEST_VALUE + 1)})
     assert "set at most" in env_problem({f"A{number}": "" for number in range(MOST_VARIABLES + 1)})
+    much = {f"A{number}": "x" * LONGEST_VALUE for number in range(8)}
+    assert env_problem({**much, "A7": ""}) == ""
+    assert "env is too long in all (262,160)" in env_problem(much), "the kernel starts no process with megabytes"

@@ -191,6 +191,22 @@ def test_an_import_that_takes_long_says_where_it_is(tmp_path: Path, monkeypatch:
     assert sentences[0] == "Still importing etl.py after 0 s: module slow_helper, line 2; press Ctrl-C to give up."
 
 
+@pytest.mark.parametrize(
+    "code", ["while True: pass\n", "import time\ntime.sleep(600)\n", "import threading\nthreading.Event().wait()\n"]
+)
+def test_an_import_without_end_is_given_up_and_stops_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    monkeypatch.setattr(importing, "LIMIT", 0.2)
+    write(tmp_path / "a.py", FLOW.format(name="a") + code)
+    write(tmp_path / "b.py", FLOW.format(name="b"))
+    search = searched(tmp_path)
+    assert names(search) == ["b"]
+    (problem,) = search.problems
+    assert problem.startswith("The flow file a.py can't be loaded: it was given up after 0 s (module a, line ")
+    assert problem.endswith("Do what takes long in a task.")
+
+
 def test_an_interrupted_import_says_where_it_was(tmp_path: Path) -> None:
     file = write(tmp_path / "etl.py", FLOW.format(name="f") + "raise KeyboardInterrupt\n")
     sentences: list[str] = []

@@ -52,6 +52,13 @@ def test_a_file_may_read_its_arguments(tmp_path: Path, monkeypatch: pytest.Monke
         ("import no_such_module_here\n", "ModuleNotFoundError: No module named 'no_such_module_here' in line 1."),
         ("def broken(:\n", "invalid syntax in broken.py, line 1."),
         ("raise SystemExit('bye')\n", "SystemExit: bye in line 1."),
+        ("raise GeneratorExit\n", "GeneratorExit in line 1."),
+        ("class Odd(BaseException): pass\nraise Odd('bye')\n", "Odd: bye in line 2."),
+        ("from appliance import signals\nraise signals.FAIL('bye')\n", "FAIL: bye in line 2."),
+        ("def again():\n    again()\nagain()\n", "RecursionError: maximum recursion depth exceeded in line 2."),
+        ("x = '\0'\n", "source code string cannot contain null bytes."),
+        ("# coding: nonsense\n", "unknown encoding: nonsense in broken.py, line 0."),
+        ("x = " + "(" * 5_000 + ")" * 5_000, "too many nested parentheses in broken.py, line 1."),
     ],
 )
 def test_a_broken_file_is_one_sentence_with_the_first_own_line(tmp_path: Path, text: str, sentence: str) -> None:

@@ -102,7 +102,19 @@ def test_no_answer_tells_what_is_there_instead(file: Path, change: Callable[[Pat
     assert str(caught.value) == "The flow file etl_of_bytes.py has changed since it was registered: register it again."
 
 
-@pytest.mark.parametrize("path", ["/dev/zero", "/proc/self/environ", "etl.py", "/a/../etl.py", "/nul\0.py", ""])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/dev/zero", "/proc/self/environ", "etl.py", "/a/../etl.py", "/nul\0.py", "", "../../etc/etl.py", "~/etl.py"),
+        *(
+            "file:///srv/etl.py",
+            "/srv/%2e%2e/etl.py",
+            "//host/share/etl.py",
+            r"\\host\share\etl.py",
+            "/srv/" + "x" * 300 + ".py",
+        ),
+    ],
+)
 def test_other_paths_are_refused_alike(path: str) -> None:
     assert code_problem({"type": "local", "path": path, "flow": "f", "sha256": ""}).endswith(
         "has changed since it was registered."

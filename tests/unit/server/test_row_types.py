@@ -17,6 +17,8 @@ from sqlmodel import SQLModel
 from appliance.server.db import rows
 from appliance.server.db.rows.row_type import RowType
 from appliance.server.db.tables.agents import Agent
+from appliance.server.db.tables.artifacts import Artifact
+from appliance.server.db.tables.automations import Automation, Delivery
 from appliance.server.db.tables.bundles import Bundle
 from appliance.server.db.tables.concurrency import ConcurrencyLimit, TaskSlot
 from appliance.server.db.tables.events import Event
@@ -64,9 +66,13 @@ WHOLE: dict[str, type[SQLModel]] = {
     "NewSecret": Secret,
     "NewBundle": Bundle,
     "NewResult": KeptResult,
+    "NewArtifact": Artifact,
     "UserRow": User,
     "NewSession": Session,
     "SavedViewRow": SavedView,
+    "AutomationRow": Automation,
+    "DeliveryRow": Delivery,
+    "NewDelivery": Delivery,
 }
 """Rows of all columns of their table."""
 
@@ -75,6 +81,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "ClaimedRun": (FlowRun,),
     "HeldRun": (FlowRun,),
     "LateRun": (FlowRun,),
+    "RunEnd": (FlowRun,),
     "RunToken": (FlowRun,),
     "LiveRun": (FlowRun,),
     "StripRun": (FlowRun,),
@@ -103,6 +110,7 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "ClearedColumns": (TaskRun,),
     "JobColumns": (Job,),
     "NewSkip": (ScheduleSkip,),
+    "LeftOut": (ScheduleSkip,),
     "NewLog": (Log,),
     "NewEvent": (Event,),
     "NewToken": (ApiToken,),
@@ -120,12 +128,18 @@ PARTS: dict[str, tuple[type[SQLModel], ...]] = {
     "BundleSize": (Bundle,),
     "Facts": (KeptResult,),
     "Content": (KeptResult,),
+    "ArtifactFacts": (Artifact,),
+    "ArtifactContent": (Artifact,),
+    "ArtifactValues": (Artifact,),
     "RunStart": (FlowRun, FlowVersion),
     "Reader": (FlowRun, Flow),
     "MarkedColumns": (KnownFailure,),
     "NewKnownFailure": (KnownFailure,),
     "RemovedFailure": (KnownFailure,),
     "ViewColumns": (SavedView,),
+    "AutomationColumns": (Automation,),
+    "NewAutomation": (Automation,),
+    "DeliveryColumns": (Delivery,),
 }
 """Rows of some columns of one table, or of a few."""
 
@@ -139,6 +153,7 @@ LABELLED = {
     "TaskRunUpdate",
     "PlanUpdate",
     "StateNews",
+    "MoreNews",
     "FoundRow",
     "SecretRow",
     "SecretUse",
@@ -146,7 +161,12 @@ LABELLED = {
     "BundleRow",
     "BundleFlow",
     "KeptResultRow",
+    "ArtifactRow",
+    "LatestArtifact",
     "KnownFailureRow",
+    "DueDelivery",
+    "DeliveryCounts",
+    "EventSubject",
     "TaskGroupRow",
     "ChildRow",
     "Starter",

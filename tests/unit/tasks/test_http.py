@@ -13,7 +13,7 @@ from appliance.core.flow import Flow
 from appliance.core.secrets import Secret
 from appliance.core.states import TimedOut
 from appliance.engine.executors import ThreadExecutor
-from appliance.tasks.http import Basic, Bearer, ClientCredentials, HttpDownload, HttpPages, HttpRequest
+from appliance.tasks.http import Basic, Bearer, ClientCredentials, HttpDownload, HttpPages, HttpRequest, _place
 from appliance.tasks.library.errors import AccessDenied, ConnectionLost, Refused, Unreachable
 from tests.conformance.task_servers import REPORT, REPORT_SHA256, Web
 
@@ -147,3 +147,16 @@ def test_a_wait_for_a_busy_server_ends_with_the_run(web: Web) -> None:
         if thread.name == "appliance-timeout":
             thread.join(5)
             assert not thread.is_alive()
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://h/a/b?key=1#x", "https://h/a/b"),
+        ("https://me:pw@h:8/a", "https://h:8/a"),
+        ("http://h:9091/job@base64/YQ==", "http://h:9091/***"),
+        ("http://me:p/w@h/a", "http://me/***"),
+    ],
+)
+def test_an_error_names_the_host_without_user_and_password(url: str, place: str) -> None:
+    assert _place(url) == place

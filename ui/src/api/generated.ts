@@ -7,6 +7,22 @@ import type { LimitKind } from "../lib/limits";
 import type { CatchUp, Overlap } from "../lib/schedules";
 import type { Document } from "./graphql";
 
+export interface ActionInput {
+  kind: ActionKind;
+  url?: string;
+  secret?: string;
+  to?: string[];
+  text?: string;
+  flow?: string;
+  parameters?: unknown;
+  labels?: string[] | null;
+  runName?: string;
+  tag?: string;
+  slots?: number | null;
+}
+
+export type ActionKind = "WEBHOOK" | "SLACK" | "TEAMS" | "EMAIL" | "SYSLOG" | "PAGERDUTY" | "ALERTMANAGER" | "RESTART" | "CANCEL" | "PAUSE_SCHEDULE" | "PAUSE_FLOW" | "START" | "SET_LIMIT";
+
 export interface BackfillInput {
   range: BackfillRangeInput;
   parameters?: unknown;
@@ -63,6 +79,19 @@ export interface CancelJobInput {
   idempotencyKey?: string | null;
 }
 
+export interface CreateAutomationInput {
+  name: string;
+  events: string[];
+  action: ActionInput;
+  q?: string;
+  atMost?: number;
+  per?: number;
+  unlessKnown?: boolean;
+  unlessMaintenance?: boolean;
+  enabled?: boolean;
+  idempotencyKey?: string | null;
+}
+
 export interface CreateFlowRunInput {
   flowId: string;
   parameters?: unknown;
@@ -70,6 +99,22 @@ export interface CreateFlowRunInput {
   labels?: string[] | null;
   scheduledTime?: string | null;
   runConfig?: unknown;
+  idempotencyKey?: string | null;
+}
+
+export interface CreateScheduleInput {
+  flowId: string;
+  document: unknown;
+  parameters?: unknown;
+  catchUp?: string | null;
+  catchUpCap?: number | null;
+  catchUpWindow?: number | null;
+  overlap?: string | null;
+  idempotencyKey?: string | null;
+}
+
+export interface DeleteAutomationInput {
+  automationId: string;
   idempotencyKey?: string | null;
 }
 
@@ -99,6 +144,11 @@ export interface DeleteProjectInput {
   idempotencyKey?: string | null;
 }
 
+export interface DeleteScheduleInput {
+  scheduleId: string;
+  idempotencyKey?: string | null;
+}
+
 export interface DeleteSecretInput {
   secretId: string;
   idempotencyKey?: string | null;
@@ -109,8 +159,25 @@ export interface DeleteViewInput {
   idempotencyKey?: string | null;
 }
 
+export type DeliveryState = "PENDING" | "SENT" | "FAILED" | "DROPPED";
+
 export interface DrainAgentInput {
   agentId: string;
+  idempotencyKey?: string | null;
+}
+
+export interface EditAutomationInput {
+  automationId: string;
+  name?: string | null;
+  events?: string[] | null;
+  action?: ActionInput | null;
+  q?: string | null;
+  atMost?: number | null;
+  per?: number | null;
+  unlessKnown?: boolean | null;
+  unlessMaintenance?: boolean | null;
+  enabled?: boolean | null;
+  revision?: number | null;
   idempotencyKey?: string | null;
 }
 
@@ -273,6 +340,14 @@ export interface ResumeFlowRunInput {
   version?: number | null;
 }
 
+export interface RollBackFlowInput {
+  flowId: string;
+  to: number;
+  newest?: number | null;
+  reason?: string | null;
+  idempotencyKey?: string | null;
+}
+
 export interface SaveViewInput {
   name: string;
   q?: string;
@@ -282,10 +357,16 @@ export interface SaveViewInput {
   idempotencyKey?: string | null;
 }
 
+export interface SendAgainInput {
+  deliveryId: string;
+  idempotencyKey?: string | null;
+}
+
 export interface SetConcurrencyLimitInput {
   kind: string;
   name: string;
   slots: number;
+  per?: number | null;
   idempotencyKey?: string | null;
 }
 
@@ -317,6 +398,13 @@ export interface SetSecretInput {
   idempotencyKey?: string | null;
 }
 
+export interface SkipDueTimeInput {
+  scheduleId: string;
+  at: string;
+  reason?: string;
+  idempotencyKey?: string | null;
+}
+
 export interface SkipHeldInput {
   reason?: string | null;
   idempotencyKey?: string | null;
@@ -338,6 +426,11 @@ export interface TaskRunFilter {
 }
 
 export type TaskRunSort = "INDEX" | "WORST_FIRST";
+
+export interface TestAutomationInput {
+  automationId: string;
+  idempotencyKey?: string | null;
+}
 
 export interface UnmarkFailureInput {
   knownFailureId: string;
@@ -366,6 +459,39 @@ export type AgentRowFragment = {
     flow: string;
     since: string;
   }[];
+};
+
+export type AutomationRowFragment = {
+  id: string;
+  name: string;
+  sentence: string;
+  enabled: boolean;
+  events: string[];
+  q: string;
+  action: {
+    kind: ActionKind;
+    url: string;
+    secret: string;
+    to: string[];
+    text: string;
+    flow: string;
+    parameters: unknown;
+    labels: string[] | null;
+    runName: string;
+    tag: string;
+    slots: number | null;
+  };
+  atMost: number;
+  per: number;
+  unlessKnown: boolean;
+  unlessMaintenance: boolean;
+  revision: number;
+  updated: string;
+  updatedBy: string;
+  actsAs: string;
+  pending: number;
+  failed: number;
+  lastAt: string | null;
 };
 
 export type ContinuedFragment = {
@@ -436,6 +562,7 @@ export type LimitRowFragment = {
   name: string;
   slots: number;
   used: number;
+  per: number | null;
   holders: {
     flowRunId: string;
     flowRunName: string;
@@ -443,6 +570,23 @@ export type LimitRowFragment = {
     taskSlug: string | null;
     mapIndex: number;
   }[];
+};
+
+export type PreviewFragment = {
+  description: string;
+  timezone: string;
+  times: {
+    at: string;
+    local: string;
+    notes: string[];
+    skipped: string | null;
+  }[];
+  dropped: {
+    at: string;
+    local: string;
+    reason: string;
+  }[];
+  missing: string[];
 };
 
 export type RunCountFragment = {
@@ -803,6 +947,73 @@ export const AgentsDocument: Document<AgentsQuery, AgentsQueryVariables> = {
   text: "query Agents{server{time version}agents{...AgentRow}}fragment AgentRow on Agent{id name type labels projects capacity version host problems health quarantinedUntil draining lastSeen running heldRuns{flowRunId flowRunName project flow since}}",
 };
 
+export type AutomationDryRunQuery = {
+  automationDryRun: {
+    fired: number;
+    events: number;
+    since: string;
+    complete: boolean;
+    newest: {
+      at: string;
+      event: string;
+      objectId: string;
+      flow: string;
+      run: string;
+    }[];
+  };
+};
+
+export type AutomationDryRunQueryVariables = {
+  events: string[];
+  q: string;
+  atMost: number;
+  per: number;
+};
+
+export const AutomationDryRunDocument: Document<AutomationDryRunQuery, AutomationDryRunQueryVariables> = {
+  text: "query AutomationDryRun($events:[String!]!$q:String!$atMost:Int!$per:Float!){automationDryRun(events:$events q:$q atMost:$atMost per:$per){fired events since complete newest{at event objectId flow run}}}",
+};
+
+export type AutomationPageQuery = {
+  automation: AutomationRowFragment;
+  deliveries: {
+    items: {
+      id: string;
+      event: string;
+      text: string;
+      objectId: string;
+      state: DeliveryState;
+      reason: string;
+      attempts: number;
+      created: string;
+      triedAt: string | null;
+      nextTryAt: string | null;
+      answer: string;
+      started: string | null;
+    }[];
+    next: string | null;
+  };
+};
+
+export type AutomationPageQueryVariables = {
+  id: string;
+  state?: DeliveryState | null;
+};
+
+export const AutomationPageDocument: Document<AutomationPageQuery, AutomationPageQueryVariables> = {
+  text: "query AutomationPage($id:UUID!$state:DeliveryState){automation(id:$id){...AutomationRow}deliveries(automationId:$id state:$state first:100){items{id event text objectId state reason attempts created triedAt nextTryAt answer started}next}}fragment AutomationRow on Automation{id name sentence enabled events q action{kind url secret to text flow parameters labels runName tag slots}atMost per unlessKnown unlessMaintenance revision updated updatedBy actsAs pending failed lastAt}",
+};
+
+export type AutomationsQuery = {
+  automations: AutomationRowFragment[];
+};
+
+export type AutomationsQueryVariables = Record<string, never>;
+
+export const AutomationsDocument: Document<AutomationsQuery, AutomationsQueryVariables> = {
+  text: "query Automations{automations{...AutomationRow}}fragment AutomationRow on Automation{id name sentence enabled events q action{kind url secret to text flow parameters labels runName tag slots}atMost per unlessKnown unlessMaintenance revision updated updatedBy actsAs pending failed lastAt}",
+};
+
 export type BackfillMutation = {
   backfill: {
     job: JobProgressFragment;
@@ -994,6 +1205,20 @@ export const CountsDocument: Document<CountsQuery, CountsQueryVariables> = {
   text: "query Counts($restart:FlowRunFilter$withRestart:Boolean!=false$start_now:FlowRunFilter$withStartNow:Boolean!=false$cancel:FlowRunFilter$withCancel:Boolean!=false$mark:FlowRunFilter$withMark:Boolean!=false$delete:FlowRunFilter$withDelete:Boolean!=false){restart:flowRuns(filter:$restart first:1)@include(if:$withRestart){...RunCount}start_now:flowRuns(filter:$start_now first:1)@include(if:$withStartNow){...RunCount}cancel:flowRuns(filter:$cancel first:1)@include(if:$withCancel){...RunCount}mark:flowRuns(filter:$mark first:1)@include(if:$withMark){...RunCount}delete:flowRuns(filter:$delete first:1)@include(if:$withDelete){...RunCount}}fragment RunCount on FlowRunPage{total totalCapped}",
 };
 
+export type CreateAutomationMutation = {
+  createAutomation: {
+    automation: AutomationRowFragment;
+  };
+};
+
+export type CreateAutomationMutationVariables = {
+  input: CreateAutomationInput;
+};
+
+export const CreateAutomationDocument: Document<CreateAutomationMutation, CreateAutomationMutationVariables> = {
+  text: "mutation CreateAutomation($input:CreateAutomationInput!){createAutomation(input:$input){automation{...AutomationRow}}}fragment AutomationRow on Automation{id name sentence enabled events q action{kind url secret to text flow parameters labels runName tag slots}atMost per unlessKnown unlessMaintenance revision updated updatedBy actsAs pending failed lastAt}",
+};
+
 export type CreateRunMutation = {
   createFlowRun: {
     flowRun: {
@@ -1010,6 +1235,37 @@ export type CreateRunMutationVariables = {
 
 export const CreateRunDocument: Document<CreateRunMutation, CreateRunMutationVariables> = {
   text: "mutation CreateRun($input:CreateFlowRunInput!){createFlowRun(input:$input){flowRun{id name}warnings}}",
+};
+
+export type CreateScheduleMutation = {
+  createSchedule: {
+    schedule: {
+      id: string;
+      description: string;
+    };
+  };
+};
+
+export type CreateScheduleMutationVariables = {
+  input: CreateScheduleInput;
+};
+
+export const CreateScheduleDocument: Document<CreateScheduleMutation, CreateScheduleMutationVariables> = {
+  text: "mutation CreateSchedule($input:CreateScheduleInput!){createSchedule(input:$input){schedule{id description}}}",
+};
+
+export type DeleteAutomationMutation = {
+  deleteAutomation: {
+    automationId: string;
+  };
+};
+
+export type DeleteAutomationMutationVariables = {
+  input: DeleteAutomationInput;
+};
+
+export const DeleteAutomationDocument: Document<DeleteAutomationMutation, DeleteAutomationMutationVariables> = {
+  text: "mutation DeleteAutomation($input:DeleteAutomationInput!){deleteAutomation(input:$input){automationId}}",
 };
 
 export type DeleteFlowMutation = {
@@ -1068,6 +1324,20 @@ export const DeleteRunDocument: Document<DeleteRunMutation, DeleteRunMutationVar
   text: "mutation DeleteRun($input:DeleteFlowRunInput!){deleteFlowRun(input:$input){flowRunId}}",
 };
 
+export type DeleteScheduleMutation = {
+  deleteSchedule: {
+    scheduleId: string;
+  };
+};
+
+export type DeleteScheduleMutationVariables = {
+  input: DeleteScheduleInput;
+};
+
+export const DeleteScheduleDocument: Document<DeleteScheduleMutation, DeleteScheduleMutationVariables> = {
+  text: "mutation DeleteSchedule($input:DeleteScheduleInput!){deleteSchedule(input:$input){scheduleId}}",
+};
+
 export type DeleteSecretMutation = {
   deleteSecret: {
     secretId: string;
@@ -1111,6 +1381,20 @@ export type DrainAgentMutationVariables = {
 
 export const DrainAgentDocument: Document<DrainAgentMutation, DrainAgentMutationVariables> = {
   text: "mutation DrainAgent($input:DrainAgentInput!){drainAgent(input:$input){agent{name running}}}",
+};
+
+export type EditAutomationMutation = {
+  editAutomation: {
+    automation: AutomationRowFragment;
+  };
+};
+
+export type EditAutomationMutationVariables = {
+  input: EditAutomationInput;
+};
+
+export const EditAutomationDocument: Document<EditAutomationMutation, EditAutomationMutationVariables> = {
+  text: "mutation EditAutomation($input:EditAutomationInput!){editAutomation(input:$input){automation{...AutomationRow}}}fragment AutomationRow on Automation{id name sentence enabled events q action{kind url secret to text flow parameters labels runName tag slots}atMost per unlessKnown unlessMaintenance revision updated updatedBy actsAs pending failed lastAt}",
 };
 
 export type EditFlowMutation = {
@@ -1295,7 +1579,7 @@ export type FlowQueryVariables = {
 };
 
 export const FlowDocument: Document<FlowQuery, FlowQueryVariables> = {
-  text: "query Flow($id:UUID!){flow(id:$id){id name paused archived owner created runTimeout runTimeoutSource warnings usage{runs medianCpuSeconds highestCpuSeconds medianPeakMemory highestPeakMemory memoryLimit}defaults{parameters labels runConfig}project{id name archived paused}versions(first:10){number restores changes created createdBy}version{number restores changes created createdBy sdkVersion labels image{name id digest}parameters{name required default schema}tasks{slug name mapped autoGenerated maxRetries neverRepeat}edges{upstream downstream}}schedules{id kind description timezone active document parameters labels origin version edits{field value code}nextTimes(n:10)catchUp catchUpCap catchUpWindow overlap}recentRuns(first:30){...RunRow}nextRun{id scheduledTime}}}fragment RunRow on FlowRun{id name state{type name message at version}flow{id name project{name}}version{number}labels scheduledTime startTime endTime attempt agent{name}trigger createdBy parent{id name taskSlug mapIndex}waitReason waitCode waitHolders{id name}cause{taskSlug mapIndex message}taskCounts{total success failed running waiting other}}",
+  text: "query Flow($id:UUID!){flow(id:$id){id name paused archived owner created runTimeout runTimeoutSource warnings usage{runs medianCpuSeconds highestCpuSeconds medianPeakMemory highestPeakMemory memoryLimit}defaults{parameters labels runConfig}project{id name archived paused}versions(first:10){number restores changes created createdBy}version{number restores changes created createdBy sdkVersion labels image{name id digest}parameters{name required default schema}tasks{slug name mapped autoGenerated maxRetries neverRepeat}edges{upstream downstream}}schedules{id kind description timezone active document parameters labels origin version edits{field value code}nextTimes(n:3)catchUp catchUpCap catchUpWindow overlap}recentRuns(first:30){...RunRow}nextRun{id scheduledTime}}}fragment RunRow on FlowRun{id name state{type name message at version}flow{id name project{name}}version{number}labels scheduledTime startTime endTime attempt agent{name}trigger createdBy parent{id name taskSlug mapIndex}waitReason waitCode waitHolders{id name}cause{taskSlug mapIndex message}taskCounts{total success failed running waiting other}}",
 };
 
 export type FlowDeletionQuery = {
@@ -1787,7 +2071,7 @@ export type LimitsQuery = {
 export type LimitsQueryVariables = Record<string, never>;
 
 export const LimitsDocument: Document<LimitsQuery, LimitsQueryVariables> = {
-  text: "query Limits{concurrencyLimits{...LimitRow}}fragment LimitRow on ConcurrencyLimit{id kind name slots used holders{flowRunId flowRunName since taskSlug mapIndex}}",
+  text: "query Limits{concurrencyLimits{...LimitRow}}fragment LimitRow on ConcurrencyLimit{id kind name slots used per holders{flowRunId flowRunName since taskSlug mapIndex}}",
 };
 
 export type LogSearchQuery = {
@@ -2079,6 +2363,41 @@ export const ResumeRunDocument: Document<ResumeRunMutation, ResumeRunMutationVar
   text: "mutation ResumeRun($input:ResumeFlowRunInput!){resumeFlowRun(input:$input){flowRun{id}}}",
 };
 
+export type RollBackFlowMutation = {
+  rollBackFlow: {
+    rollback: {
+      version: number;
+      warnings: string[];
+    };
+  };
+};
+
+export type RollBackFlowMutationVariables = {
+  input: RollBackFlowInput;
+};
+
+export const RollBackFlowDocument: Document<RollBackFlowMutation, RollBackFlowMutationVariables> = {
+  text: "mutation RollBackFlow($input:RollBackFlowInput!){rollBackFlow(input:$input){rollback{version warnings}}}",
+};
+
+export type RollbackPreviewQuery = {
+  rollbackPreview: {
+    version: number;
+    schedules: string[];
+    warnings: string[];
+    closed: string;
+  };
+};
+
+export type RollbackPreviewQueryVariables = {
+  flowId: string;
+  to: number;
+};
+
+export const RollbackPreviewDocument: Document<RollbackPreviewQuery, RollbackPreviewQueryVariables> = {
+  text: "query RollbackPreview($flowId:UUID!$to:Int!){rollbackPreview(flowId:$flowId to:$to){version schedules warnings closed}}",
+};
+
 export type RunQuery = {
   flowRun: RunDetailsFragment | null;
 };
@@ -2089,6 +2408,35 @@ export type RunQueryVariables = {
 
 export const RunDocument: Document<RunQuery, RunQueryVariables> = {
   text: "query Run($id:UUID!){flowRun(id:$id){...RunDetails}}fragment RunDetails on FlowRun{id name state{type name message at version}scheduledTime startTime endTime created attempt trigger createdBy parent{id name taskSlug mapIndex}children{total success failed running waiting other}labels flow{id name project{name}version{number}}version{number restores parameters{name required default schema}tasks{slug name mapped autoGenerated maxRetries neverRepeat}edges{upstream downstream mapped flattened}}agent{id name}waitReason waitCode waitHolders{id name}parameters runConfig{kind storage labelsOrigin parametersOfFlow fields{name value origin}}errorCount logCount cpuSeconds peakMemory memoryLimit attempts{attempt cpuSeconds peakMemory}cause{taskSlug mapIndex message location attempts notRun otherRoots exitCode signal tail lastSuccess known{id until reason markedBy markedAt}firstErrorLogId}states{version attempt type name message at actor}taskCounts{total success failed running waiting other}}",
+};
+
+export type RunArtifactsQuery = {
+  artifacts: {
+    items: {
+      id: string;
+      taskSlug: string | null;
+      mapIndex: number;
+      kind: string;
+      key: string | null;
+      version: number | null;
+      title: string;
+      mediaType: string;
+      fileName: string | null;
+      size: number;
+      progress: number | null;
+      updated: string;
+    }[];
+    next: string | null;
+  };
+};
+
+export type RunArtifactsQueryVariables = {
+  flowRunId: string;
+  after?: string | null;
+};
+
+export const RunArtifactsDocument: Document<RunArtifactsQuery, RunArtifactsQueryVariables> = {
+  text: "query RunArtifacts($flowRunId:UUID!$after:String){artifacts(flowRunId:$flowRunId first:50 after:$after){items{id taskSlug mapIndex kind key version title mediaType fileName size progress updated}next}}",
 };
 
 export type RunPageQuery = {
@@ -2209,6 +2557,47 @@ export const SavedViewsDocument: Document<SavedViewsQuery, SavedViewsQueryVariab
   text: "query SavedViews{savedViews{id name q sort columns default}}",
 };
 
+export type ScheduleDeletionQuery = {
+  scheduleDeletion: {
+    plannedRuns: number;
+  };
+};
+
+export type ScheduleDeletionQueryVariables = {
+  scheduleId: string;
+};
+
+export const ScheduleDeletionDocument: Document<ScheduleDeletionQuery, ScheduleDeletionQueryVariables> = {
+  text: "query ScheduleDeletion($scheduleId:UUID!){scheduleDeletion(scheduleId:$scheduleId){plannedRuns}}",
+};
+
+export type ScheduleNextQuery = {
+  scheduleNext: PreviewFragment;
+};
+
+export type ScheduleNextQueryVariables = {
+  scheduleId: string;
+};
+
+export const ScheduleNextDocument: Document<ScheduleNextQuery, ScheduleNextQueryVariables> = {
+  text: "query ScheduleNext($scheduleId:UUID!){scheduleNext(scheduleId:$scheduleId){...Preview}}fragment Preview on SchedulePreview{description timezone times{at local notes skipped}dropped{at local reason}missing}",
+};
+
+export type SchedulePreviewQuery = {
+  schedulePreview: PreviewFragment;
+};
+
+export type SchedulePreviewQueryVariables = {
+  flowId: string;
+  document: unknown;
+  parameters?: unknown;
+  scheduleId?: string | null;
+};
+
+export const SchedulePreviewDocument: Document<SchedulePreviewQuery, SchedulePreviewQueryVariables> = {
+  text: "query SchedulePreview($flowId:UUID!$document:JSON!$parameters:JSON$scheduleId:UUID){schedulePreview(flowId:$flowId document:$document parameters:$parameters scheduleId:$scheduleId){...Preview}}fragment Preview on SchedulePreview{description timezone times{at local notes skipped}dropped{at local reason}missing}",
+};
+
 export type SecretsQuery = {
   secrets: {
     items: SecretRowFragment[];
@@ -2222,6 +2611,22 @@ export type SecretsQueryVariables = {
 
 export const SecretsDocument: Document<SecretsQuery, SecretsQueryVariables> = {
   text: "query Secrets($after:String){secrets(first:200 after:$after){items{...SecretRow}next}}fragment SecretRow on Secret{id projectName name updated updatedBy usedBy{flowId flowName}userCount}",
+};
+
+export type SendAgainMutation = {
+  sendAgain: {
+    delivery: {
+      id: string;
+    };
+  };
+};
+
+export type SendAgainMutationVariables = {
+  input: SendAgainInput;
+};
+
+export const SendAgainDocument: Document<SendAgainMutation, SendAgainMutationVariables> = {
+  text: "mutation SendAgain($input:SendAgainInput!){sendAgain(input:$input){delivery{id}}}",
 };
 
 export type SetFlowDefaultsMutation = {
@@ -2252,7 +2657,7 @@ export type SetLimitMutationVariables = {
 };
 
 export const SetLimitDocument: Document<SetLimitMutation, SetLimitMutationVariables> = {
-  text: "mutation SetLimit($input:SetConcurrencyLimitInput!){setConcurrencyLimit(input:$input){concurrencyLimit{...LimitRow}}}fragment LimitRow on ConcurrencyLimit{id kind name slots used holders{flowRunId flowRunName since taskSlug mapIndex}}",
+  text: "mutation SetLimit($input:SetConcurrencyLimitInput!){setConcurrencyLimit(input:$input){concurrencyLimit{...LimitRow}}}fragment LimitRow on ConcurrencyLimit{id kind name slots used per holders{flowRunId flowRunName since taskSlug mapIndex}}",
 };
 
 export type SetRunTimeoutMutation = {
@@ -2299,6 +2704,22 @@ export type SetSecretMutationVariables = {
 
 export const SetSecretDocument: Document<SetSecretMutation, SetSecretMutationVariables> = {
   text: "mutation SetSecret($input:SetSecretInput!){setSecret(input:$input){secret{...SecretRow}}}fragment SecretRow on Secret{id projectName name updated updatedBy usedBy{flowId flowName}userCount}",
+};
+
+export type SkipDueTimeMutation = {
+  skipDueTime: {
+    dueTime: {
+      at: string;
+    };
+  };
+};
+
+export type SkipDueTimeMutationVariables = {
+  input: SkipDueTimeInput;
+};
+
+export const SkipDueTimeDocument: Document<SkipDueTimeMutation, SkipDueTimeMutationVariables> = {
+  text: "mutation SkipDueTime($input:SkipDueTimeInput!){skipDueTime(input:$input){dueTime{at}}}",
 };
 
 export type SkipHeldMutation = {
@@ -2413,6 +2834,23 @@ export const TaskRunsDocument: Document<TaskRunsQuery, TaskRunsQueryVariables> =
   text: "query TaskRuns($id:UUID!$filter:TaskRunFilter$first:Int!$offset:Int!=0$sort:TaskRunSort!=INDEX){taskRuns(flowRunId:$id filter:$filter first:$first offset:$offset sort:$sort){items{...TaskRunFields}}}fragment TaskRunFields on TaskRun{id taskSlug mapIndex name state{type name message at}runCount startTime endTime created childRunId attempts{start end state type}}",
 };
 
+export type TestAutomationMutation = {
+  testAutomation: {
+    ok: boolean;
+    request: string;
+    answer: string;
+    seconds: number;
+  };
+};
+
+export type TestAutomationMutationVariables = {
+  input: TestAutomationInput;
+};
+
+export const TestAutomationDocument: Document<TestAutomationMutation, TestAutomationMutationVariables> = {
+  text: "mutation TestAutomation($input:TestAutomationInput!){testAutomation(input:$input){ok request answer seconds}}",
+};
+
 export type UnmarkFailureMutation = {
   unmarkFailure: {
     knownFailureId: string;
@@ -2425,6 +2863,22 @@ export type UnmarkFailureMutationVariables = {
 
 export const UnmarkFailureDocument: Document<UnmarkFailureMutation, UnmarkFailureMutationVariables> = {
   text: "mutation UnmarkFailure($input:UnmarkFailureInput!){unmarkFailure(input:$input){knownFailureId}}",
+};
+
+export type UnskipDueTimeMutation = {
+  unskipDueTime: {
+    dueTime: {
+      at: string;
+    };
+  };
+};
+
+export type UnskipDueTimeMutationVariables = {
+  input: SkipDueTimeInput;
+};
+
+export const UnskipDueTimeDocument: Document<UnskipDueTimeMutation, UnskipDueTimeMutationVariables> = {
+  text: "mutation UnskipDueTime($input:SkipDueTimeInput!){unskipDueTime(input:$input){dueTime{at}}}",
 };
 
 export type VersionComparisonQuery = {

@@ -49,6 +49,15 @@ export async function request<T>(
   throw error;
 }
 
+/** The body of an answer as it is. */
+export async function requestText(path: string, signal?: AbortSignal): Promise<string> {
+  const response = await send("GET", path, undefined, signal);
+  if (response.ok) return response.text();
+  const error = toError(response, await parse(response));
+  if (error.status === 401) signedOut();
+  throw error;
+}
+
 async function send(
   method: string,
   path: string,

@@ -39,12 +39,17 @@ export const projectKeys = {
 /** Of a flow or a project: what deleting it would delete; of a flow's versions: what differs. */
 export const lifeCycleKeys = {
   deletion: (id: string) => ["deletion", id] as const,
+  rollback: (flowId: string, newest: number, to: number) => ["rollback", flowId, newest, to] as const,
   comparison: (flowId: string, before: number, after: number) => ["comparison", flowId, before, after] as const,
 };
 
 export const scheduleKeys = {
   allSkips: ["skips"] as const,
   skips: (scheduleId: string) => [...scheduleKeys.allSkips, scheduleId] as const,
+  allNext: ["schedule-next"] as const,
+  next: (scheduleId: string) => [...scheduleKeys.allNext, scheduleId] as const,
+  deletion: (scheduleId: string) => ["schedule-deletion", scheduleId] as const,
+  preview: (flowId: string, content: object) => ["schedule-preview", flowId, content] as const,
 };
 
 export const jobKeys = {
@@ -71,6 +76,20 @@ export const knownFailureKeys = { list: ["known-failures"] as const };
 
 export const savedViewKeys = { list: ["saved-views"] as const };
 
+/** Of an automation, with what it has sent; dry runs are not refreshed by events. */
+export const automationKeys = {
+  list: ["automations"] as const,
+  all: ["automation"] as const,
+  one: (id: string) => [...automationKeys.all, id] as const,
+  dryRun: (condition: object) => ["automation-dry-run", condition] as const,
+};
+
+/** Of a run, with the content of one as it was at a time. */
+export const artifactKeys = {
+  ofRun: (flowRunId: string) => ["artifacts", flowRunId] as const,
+  content: (id: string, updated: string) => ["artifact-content", id, updated] as const,
+};
+
 export const secretKeys = { list: ["secrets"] as const };
 
 export const keptKeys = {
@@ -91,7 +110,9 @@ export const peopleKeys = {
 export const systemKeys = { all: ["system"] as const };
 
 const OF_ONE: ReadonlySet<unknown> = new Set(
-  [flowRunKeys.all, taskRunKeys.all, jobKeys.all, scheduleKeys.allSkips].map(([noun]) => noun),
+  [flowRunKeys.all, taskRunKeys.all, jobKeys.all, scheduleKeys.allSkips, scheduleKeys.allNext, automationKeys.all].map(
+    ([noun]) => noun,
+  ),
 );
 
 /** The id of the object that a query is about; null for lists and for flows, which change with their runs. */

@@ -11,6 +11,9 @@ import {
   ProjectDeletionDocument,
   ProjectsDocument,
   type ProjectsQuery,
+  RollBackFlowDocument,
+  type RollBackFlowInput,
+  RollbackPreviewDocument,
   VersionComparisonDocument,
   type VersionComparisonQuery,
 } from "./generated";
@@ -71,6 +74,22 @@ export async function remove(
   return noun === "flow"
     ? (await execute(DeleteFlowDocument, { input: { flowId: id, ...request } })).deleteFlow.job
     : (await execute(DeleteProjectDocument, { input: { projectId: id, ...request } })).deleteProject.job;
+}
+
+/** What rolling back to a version would do, as things are; `newest` is the version that is shown as the newest. */
+export function rollbackQuery(flowId: string, newest: number, to: number) {
+  return queryOptions({
+    queryKey: lifeCycleKeys.rollback(flowId, newest, to),
+    queryFn: async ({ signal }) => (await execute(RollbackPreviewDocument, { flowId, to }, signal)).rollbackPreview,
+    staleTime: 0,
+    gcTime: 0,
+    retry: false,
+  });
+}
+
+/** Refused if there is a newer version than `newest` by now. */
+export async function rollBack(input: RollBackFlowInput) {
+  return (await execute(RollBackFlowDocument, { input })).rollBackFlow.rollback;
 }
 
 /** Versions never change, so what differs between two of them doesn't either. */

@@ -5,9 +5,9 @@ import { type LimitRowFragment, LimitsDocument, RemoveLimitDocument, SetLimitDoc
 import { execute } from "./graphql";
 import { limitKeys } from "./keys";
 
-/** The name is a label, a tag, or a flow as `project/flow`. The longest holders come first, at most 50. */
+/** The name is a label, a tag, or a flow as `project/flow`. The longest holders come first, at most 50; with `per`, in seconds, the newest starts. */
 export type Limit = LimitRowFragment;
-/** For a limit on tasks, with the task that holds the slot. */
+/** For a limit on tasks, with the task that holds the slot or has started. */
 export type Holder = Limit["holders"][number];
 
 export const limitsQuery = queryOptions({
@@ -15,8 +15,8 @@ export const limitsQuery = queryOptions({
   queryFn: async ({ signal }) => (await execute(LimitsDocument, {}, signal)).concurrencyLimits,
 });
 
-/** Creates a limit, or changes the slots of the one with the same kind and name. */
-export async function setLimit(input: Pick<Limit, "kind" | "name" | "slots">): Promise<Limit> {
+/** Creates a limit, or changes the numbers of the one with the same kind and name. */
+export async function setLimit(input: Pick<Limit, "kind" | "name" | "slots" | "per">): Promise<Limit> {
   return (await execute(SetLimitDocument, { input })).setConcurrencyLimit.concurrencyLimit;
 }
 

@@ -1,7 +1,6 @@
 /** The views of the runs that a user has saved: the list, saving one, editing and deleting it. */
 
 import { queryOptions } from "@tanstack/react-query";
-import type { Keyed } from "../lib/keys";
 import { SORTS } from "../lib/run-filter";
 import type { SavedView } from "../lib/saved-views";
 import {
@@ -29,14 +28,14 @@ function ofPage(): SavedView[] | undefined {
 }
 
 /** Saves a view, in place of the one of this name. */
-export async function saveView(input: Keyed<SaveViewInput>): Promise<void> {
+export async function saveView(input: SaveViewInput): Promise<void> {
   await execute(SaveViewDocument, { input });
 }
 
-export async function editView(input: Keyed<EditViewInput>): Promise<void> {
+export async function editView(input: EditViewInput): Promise<void> {
   await execute(EditViewDocument, { input });
 }
 
-export async function deleteView(input: Keyed<{ savedViewId: string }>): Promise<void> {
+export async function deleteView(input: { savedViewId: string }): Promise<void> {
   await execute(DeleteViewDocument, { input });
 }

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { blocksOf, kindWord, LIMIT_KINDS, type LimitKind, MOST_SLOTS, readSlots, usageInWords } from "./limits";
+import {
+  blocksOf,
+  kindWord,
+  LIMIT_KINDS,
+  type LimitKind,
+  limitInWords,
+  MOST_SLOTS,
+  readSlots,
+  usageInWords,
+} from "./limits";
 
 describe("slots that are typed", () => {
   it.each([
@@ -82,6 +91,15 @@ describe("the largest limit", () => {
   it("is a number however long the text is", () => {
     expect(readSlots("9".repeat(400))).toHaveProperty("error");
   });
+});
+
+it("of starts says its period", () => {
+  expect(limitInWords({ slots: 60, per: 60 })).toBe("at most 60 starts in any minute");
+  expect(limitInWords({ slots: 1, per: 90 })).toBe("at most 1 start in any 90 s");
+  expect(limitInWords({ slots: 0, per: 1 })).toBe("paused");
+  expect(limitInWords({ slots: 4, per: null })).toBe("at most 4 at once");
+  expect(usageInWords({ slots: 60, used: 1, per: 3600 })).toBe("1 start in the last hour");
+  expect(usageInWords({ slots: 0, used: 0, per: 3600 })).toBe("paused: nothing starts");
 });
 
 it("has a word and a help for each kind, and the kind itself for one that is not known", () => {

@@ -1,9 +1,12 @@
 /** Limits as words and blocks. */
 
+import { counted } from "./counted";
+
 export const LIMIT_KINDS = [
   { id: "flow", word: "Flow", help: "Runs of one flow. Enter it as project/flow." },
   { id: "label", word: "Label", help: "Runs that need an agent with this label." },
   { id: "task_tag", word: "Task tag", help: "Tasks with this tag, in any run." },
+  { id: "task_rate", word: "Task rate", help: "How often tasks with this tag start, in any run." },
 ] as const;
 export type LimitKind = (typeof LIMIT_KINDS)[number]["id"];
 
@@ -21,8 +24,35 @@ export function readSlots(text: string): { slots: number } | { error: string } {
   return slots > MOST_SLOTS ? { error: `Enter ${MOST_SLOTS.toLocaleString("en")} or less.` } : { slots };
 }
 
+export const PERIODS = [
+  { value: "1", text: "second" },
+  { value: "60", text: "minute" },
+  { value: "3600", text: "hour" },
+  { value: "86400", text: "day" },
+];
+
+/** "in any minute", "in any 90 s". */
+export function periodInWords(per: number): string {
+  return `in any ${PERIODS.find(({ value }) => Number(value) === per)?.text ?? `${per.toLocaleString("en")} s`}`;
+}
+
+/** What a limit allows: "at most 4 at once", "at most 60 starts in any minute", "paused". */
+export function limitInWords({ slots, per }: { slots: number; per: number | null }): string {
+  if (slots === 0) return "paused";
+  return per === null ? `at most ${slots} at once` : `at most ${counted(slots, "start")} ${periodInWords(per)}`;
+}
+
 /** How full it is, in words. Zero slots are a pause; more in use than slots remains from an earlier, higher number. */
-export function usageInWords({ slots, used }: { slots: number; used: number }): string {
+export function usageInWords({
+  slots,
+  used,
+  per = null,
+}: {
+  slots: number;
+  used: number;
+  per?: number | null;
+}): string {
+  if (per !== null && slots > 0) return `${counted(used, "start")} ${periodInWords(per).replace("any", "the last")}`;
   if (slots === 0) return used === 0 ? "paused: nothing starts" : `paused: nothing new starts, ${used} still in use`;
   const words = `${used.toLocaleString("en")} of ${slots.toLocaleString("en")} in use`;
   return used > slots ? `${words}; nothing starts until usage drops below the limit` : words;

@@ -33,7 +33,7 @@ export function LimitsPage() {
         <span className="spring" />
         {limits.length > 0 && button}
       </div>
-      <div className="card table-card">
+      <div className="card table-card fitted">
         <section className="table-box" aria-label="Limits" tabIndex={0}>
           {query.isPending ? (
             <Skeleton rows={6} label="limits" />
@@ -41,9 +41,9 @@ export function LimitsPage() {
             <Failure error={query.error} retry={() => void query.refetch()} what="The limits" />
           ) : limits.length === 0 ? (
             <Empty title="No limits." action={button}>
-              A limit sets how many may run at once: runs of one flow, runs with a label, or tasks with a tag. Without
-              limits, only the capacity of the agents matters. On the command line:{" "}
-              <code>appliance limit set KIND NAME SLOTS</code>.
+              A limit sets how many may run at once: runs of one flow, runs with a label, or tasks with a tag; or how
+              often tasks with a tag start. Without limits, only the capacity of the agents matters. On the command
+              line: <code>appliance limit set KIND NAME SLOTS</code>.
             </Empty>
           ) : (
             <LimitsTable limits={limits} isEditable={may && writing.allowed} onRemove={setRemoving} />

@@ -33,7 +33,7 @@ export function ProjectsPage() {
           In the archive
         </label>
       </div>
-      <div className="card table-card">
+      <div className="card table-card fitted">
         <section className="table-box" aria-label="Projects" tabIndex={0}>
           {query.isPending ? (
             <Skeleton rows={6} label="projects" />

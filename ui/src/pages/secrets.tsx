@@ -33,7 +33,7 @@ export function SecretsPage() {
         <span className="spring" />
         {secrets.length > 0 && button}
       </div>
-      <div className="card table-card">
+      <div className="card table-card fitted">
         <section className="table-box" aria-label="Secrets" tabIndex={0}>
           {query.isPending ? (
             <Skeleton rows={6} label="secrets" />

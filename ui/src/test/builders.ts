@@ -233,7 +233,7 @@ export function flow(parameters: Parameter[] = [], more: Partial<Flow> = {}): Fl
 }
 
 export function limit(more: Partial<Limit> = {}): Limit {
-  return { id: "limit-1", kind: "label", name: "gpu", slots: 3, used: 0, holders: [], ...more };
+  return { id: "limit-1", kind: "label", name: "gpu", slots: 3, used: 0, per: null, holders: [], ...more };
 }
 
 export function user(more: Partial<User> = {}): User {

@@ -74,6 +74,8 @@ const PATHS = [
   "/flows/$flowId/run",
   "/agents",
   "/agents/$agentId",
+  "/automations",
+  "/automations/$automationId",
   "/limits",
   "/secrets",
   "/inbox",

@@ -108,10 +108,9 @@ export function refusal(status: number, code: string, message: string, details: 
 }
 
 /** A refusal of GraphQL. */
-export function graphqlError(code: string, message: string): Response {
-  return new Response(
-    JSON.stringify({ data: null, errors: [{ message, extensions: { code, request_id: "request-1" } }] }),
-  );
+export function graphqlError(code: string, message: string, details: object = {}): Response {
+  const extensions = { ...details, code, request_id: "request-1" };
+  return new Response(JSON.stringify({ data: null, errors: [{ message, extensions }] }));
 }
 
 /** Puts a new server in the place of `fetch`. */

@@ -17,10 +17,8 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.schedules import Schedule
 from appliance.server.db.writes import flow_runs, schedules
+from appliance.server.domain.scheduling import DELETED
 from appliance.server.events.outbox import announce
-
-DELETED = "deleted"
-"""The code of the skip that stands for a due time whose run was deleted."""
 
 
 @keyed("flow_run.delete")

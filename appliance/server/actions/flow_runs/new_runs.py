@@ -20,6 +20,7 @@ from appliance.server.db.rows.flows import FlowDefaults, VersionDefaults
 from appliance.server.db.writes import flow_runs
 from appliance.server.domain import hosts
 from appliance.server.domain import parameters as rules
+from appliance.server.domain.automation_acts import context_of
 from appliance.server.domain.run_configs import FLOW, RUN
 from appliance.server.domain.sanitize import clean
 from appliance.server.domain.transitions import FIRST
@@ -81,7 +82,7 @@ def run_row(
         "idempotency_key": idempotency_key,
         "name": name,
         "parameters": parameters,
-        "context": {},
+        "context": context_of(actor.chain),
         "labels": labels_of([*labels, *hosts.kept(version.labels)]),
         "run_config": run_configs.merged(flow, version, run_config),
         "overrides": run_configs.overrides_of(flow, layer, run_config, labels_layer, given),

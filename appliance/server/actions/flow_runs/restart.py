@@ -21,6 +21,7 @@ from appliance.server.db.session import Database
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.writes import child_runs, states
+from appliance.server.domain.automation_acts import context_of
 from appliance.server.errors import Conflict
 
 _MOVED = ("failed", "chosen", "downstream", "elsewhere")
@@ -48,6 +49,7 @@ def change(actor: Actor, request: RestartFlowRun, verb: Literal["restart", "rest
         if plan.refusal:
             raise Conflict(plan.refusal)
         fresh: FlowRunColumns = {"end_time": None, "times_resurrected": 0, "results_at": plan.place}
+        fresh["context"] = context_of(actor.chain)
         columns = FREE | states.due(now) | fresh | _changed_columns(session, run, request)
         action = "Restarted" if request.from_task is None else f"Restarted from {request.from_task}"
         change = state.change(now, history_message(action, actor, request.reason))

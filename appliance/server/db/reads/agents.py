@@ -14,14 +14,18 @@ from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
 from appliance.server.db.reads.among import OfMany
 from appliance.server.db.reads.run_filter_names import unknown
+from appliance.server.db.reads.settings import Stored
 from appliance.server.db.rows.agents import AgentRow
 from appliance.server.db.tables import metadata
 from appliance.server.domain import hosts
 from appliance.server.domain.agent_states import FORGOTTEN
+from appliance.server.domain.sanitize import composed
 from appliance.server.domain.waiting import HEALTHS, health_of
 
 _agent = metadata.tables["agent"]
 MOST = 500
+LOST = Stored("agents.lost", list[UUID])
+"""Those whose loss was announced, but not yet their return."""
 _EVERY = Prepared(
     select(_agent).where(_agent.c.state != FORGOTTEN).order_by(_agent.c.last_seen.desc(), _agent.c.id).limit(MOST)
 )
@@ -41,11 +45,12 @@ def matching(session: Session, now: datetime, health: str | None, labels: Collec
         raise unknown("health", health, HEALTHS, "an agent is one of")
     labels_of = {row.id: hosts.with_host(row.labels, row.host) for row in rows}
     known = {label for own in labels_of.values() for label in own}
-    for label in labels:
+    needed = {composed(label) for label in labels}
+    for label in sorted(needed):
         if label not in known:
             raise unknown("label", label, known, "the labels of agents are")
     healthy = [row for row in rows if health in (None, health_of(row, now))]
-    return [row for row in healthy if set(labels) <= set(labels_of[row.id])]
+    return [row for row in healthy if needed <= set(labels_of[row.id])]
 
 
 def by_ids(session: Session, ids: Collection[UUID]) -> Sequence[AgentRow]:

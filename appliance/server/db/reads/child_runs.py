@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, Select, func, select
 from sqlalchemy.orm import Session
 
+from appliance.kit.documents import JsonDocument
 from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.reads import readable
 from appliance.server.db.rows.flow_runs import ChildRow, Starter
@@ -69,6 +70,11 @@ def starter(session: Session, run: UUID) -> Starter | None:
         .where(_run.c.id == run)
     )
     return cast(Starter | None, session.connection().execute(statement).one_or_none())
+
+
+def context_of(session: Session, run: UUID) -> JsonDocument:
+    """The context of a run that exists."""
+    return cast(JsonDocument, session.connection().execute(select(_run.c.context).where(_run.c.id == run)).scalar_one())
 
 
 def ancestors(session: Session, run: UUID, most: int) -> list[UUID]:

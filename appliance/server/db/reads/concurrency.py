@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
@@ -15,13 +16,14 @@ from appliance.server.db.reads import readable
 from appliance.server.db.rows.concurrency import LimitRow, SlotHolder, TagLimit, TaskHolder
 from appliance.server.db.rows.flow_runs import LiveRun
 from appliance.server.db.tables import metadata
-from appliance.server.domain.concurrency import TASK_TAG
+from appliance.server.domain.concurrency import OF_TASKS
 
 _limit = metadata.tables["concurrency_limit"]
 _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
 _project = metadata.tables["project"]
 _slot = metadata.tables["task_slot"]
+_start = metadata.tables["task_start"]
 _HOLDING = and_(_run.c.id == _slot.c.flow_run_id, _run.c.attempt == _slot.c.attempt, LIVE_NOW)
 """A slot counts while the attempt that took it is the live attempt of its run."""
 _EVERY = Prepared(select(_limit).order_by(_limit.c.kind, _limit.c.name))
@@ -57,9 +59,8 @@ def flow_names(session: Session, ids: Sequence[UUID]) -> dict[str, str]:
 
 def limited_tags(session: Session) -> list[str]:
     """The task tags that have a limit."""
-    return list(
-        readable.scalars(session, select(_limit.c.name).where(_limit.c.kind == TASK_TAG).order_by(_limit.c.name))
-    )
+    query = select(_limit.c.name).where(_limit.c.kind.in_(OF_TASKS)).distinct().order_by(_limit.c.name)
+    return list(readable.scalars(session, query))
 
 
 def used_by_others(session: Session, limits: Sequence[UUID], run: UUID, slug: str, index: int) -> dict[UUID, int]:
@@ -97,5 +98,33 @@ def tag_limits(session: Session, tags: Collection[str]) -> list[TagLimit]:
 
 def of_tags(tags: Collection[str]) -> Select[Any]:
     """The statement for the limits of these task tags."""
-    query = select(_limit.c.id, _limit.c.name, _limit.c.slots).where(_limit.c.kind == TASK_TAG, _limit.c.name.in_(tags))
-    return query.order_by(_limit.c.id)
+    columns = (_limit.c.id, _limit.c.name, _limit.c.slots, _limit.c.per)
+    return select(*columns).where(_limit.c.kind.in_(OF_TASKS), _limit.c.name.in_(tags)).order_by(_limit.c.id)
+
+
+def holds(session: Session, limits: Sequence[UUID], run: UUID, slug: str, index: int, attempt: int) -> set[UUID]:
+    """Under which of these limits an attempt's task run has a slot already."""
+    own = and_(_slot.c.flow_run_id == run, _slot.c.task_slug == slug, _slot.c.map_index == index)
+    query = select(_slot.c.limit_id).where(_slot.c.limit_id.in_(limits), own, _slot.c.attempt == attempt)
+    return set(readable.scalars(session, query))
+
+
+def nth_newest_start(session: Session, limit: UUID, since: datetime, now: datetime, n: int) -> datetime | None:
+    """When the start happened that is the `n`th newest of a period, from 1; None: there were fewer."""
+    query = select(_start.c.at).where(_within(limit, since, now)).order_by(_start.c.at.desc()).limit(1).offset(n - 1)
+    return next(iter(readable.scalars(session, query)), None)
+
+
+def starts(session: Session, limit: UUID, since: datetime, now: datetime, most: int) -> tuple[int, list[TaskHolder]]:
+    """How many tasks have started under a limit in a period, and the newest of them whose runs still exist."""
+    within = _within(limit, since, now)
+    columns = (_start.c.limit_id, _start.c.task_slug, _start.c.map_index, _start.c.at, _run.c.id, _run.c.name)
+    query = select(*columns).join(_run, _run.c.id == _start.c.flow_run_id).where(within)
+    newest = readable.every(session, query.order_by(_start.c.at.desc()).limit(most))
+    (count,) = readable.scalars(session, select(func.count()).select_from(_start).where(within))
+    return count, cast(list[TaskHolder], newest)
+
+
+def _within(limit: UUID, since: datetime, now: datetime) -> ColumnElement[bool]:
+    """Starts after `since` and until now. One that has a later time was noted before the clock was set back, and counts no more."""
+    return and_(_start.c.limit_id == limit, _start.c.at > since, _start.c.at <= now)

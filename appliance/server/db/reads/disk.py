@@ -14,6 +14,8 @@ from appliance.server.domain.retention import Sample
 
 SAMPLES = Stored("disk.samples", list[Sample])
 """How full the disk was, hour by hour."""
+LOW = Stored("disk.low", bool)
+"""Whether it was announced last that disk space is low."""
 _SPREAD = 200
 _ROW = {"log": 110, "event": 150}
 """Bytes of a row and its index entries without its text, measured on SQLite."""

@@ -16,6 +16,7 @@ from appliance.server.db.reads import readable, run_filters
 from appliance.server.db.reads.pages import like
 from appliance.server.db.tables import metadata
 from appliance.server.domain.run_query import RunQuery
+from appliance.server.domain.sanitize import composed
 from appliance.server.errors import Invalid, UnknownName
 
 _run, _flow, _project = (metadata.tables[name] for name in ("flow_run", "flow", "project"))
@@ -85,7 +86,7 @@ def check_what_no_run_has(session: Session, criteria: RunFilter) -> None:
         labels = _flat(readable.scalars(session, select(_agent.c.labels).limit(_MOST)))
         labels |= _flat(row.labels for row in (*declared, *recent))
         labels |= _flat(row.run_config.get("labels") or () for row in declared)
-        _refuse("label", criteria.labels, labels, "the labels are")
+        _refuse("label", map(composed, criteria.labels), labels, "the labels are")
     parameters = {item["name"] for row in declared for item in row.parameters} | _flat(row.parameters for row in recent)
     _refuse("parameter", criteria.parameters, parameters, "the parameters are")
 

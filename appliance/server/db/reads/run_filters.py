@@ -35,6 +35,7 @@ from appliance.server.db.reads.pages import contains, like
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.columns import Time
 from appliance.server.domain.run_query import RunQuery
+from appliance.server.domain.sanitize import composed
 from appliance.server.errors import Invalid
 
 _run, _flow, _project = (metadata.tables[name] for name in ("flow_run", "flow", "project"))
@@ -101,7 +102,7 @@ def of_rows(session: Session, criteria: RunFilter, now: datetime) -> list[Condit
     dialect = session.get_bind().dialect.name
     conditions: list[Condition] = []
     if criteria.labels:
-        labels = msgspec.json.encode(sorted(set(criteria.labels))).decode()
+        labels = msgspec.json.encode(sorted(set(map(composed, criteria.labels)))).decode()
         has_labels = text(_HAS_LABELS[dialect]).bindparams(bindparam("wanted_labels", labels, String))
         conditions.append(type_coerce(has_labels, Boolean()))
     conditions.extend(_parameter(dialect, name, value) for name, value in sorted(criteria.parameters.items()))

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import Select, and_, literal, or_, select
+from sqlalchemy import Integer, Select, and_, bindparam, literal, or_, select
 from sqlalchemy.orm import Session
 
 from appliance.server.db.conditions import LIVE_NOW, MAY_BE_LATE
+from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
-from appliance.server.db.rows.flow_runs import RunningRun
+from appliance.server.db.rows.flow_runs import RunEnd, RunningRun
 from appliance.server.db.tables import metadata
-from appliance.server.domain.transitions import CANCELLING, FIRST, PENDING, RUNNING
+from appliance.server.domain.transitions import CANCELLING, FAILED, FIRST, PENDING, RUNNING, SUCCESS
 
 _run = metadata.tables["flow_run"]
 _flow = metadata.tables["flow"]
+_state = metadata.tables["flow_run_state"]
+_LAST_ENDS = Prepared(
+    select(_run.c.id, _run.c.state_name)
+    .where(
+        _run.c.flow_id == bindparam("flow"),
+        or_(_run.c.state_type == SUCCESS, _run.c.state_type == FAILED),
+        _run.c.state_name != "Skipped",
+    )
+    .order_by(_run.c.scheduled_time.desc(), _run.c.id.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+_LAST_ENDS_OF = Prepared(
+    select(_state.c.name)
+    .where(_state.c.flow_run_id == bindparam("run"), or_(_state.c.type == SUCCESS, _state.c.type == FAILED))
+    .order_by(_state.c.version.desc())
+    .limit(bindparam("most", type_=Integer))
+)
 
 
 def expired(session: Session, now: datetime, limit: int) -> list[UUID]:
@@ -45,6 +64,16 @@ def running(session: Session, started_before: datetime) -> list[RunningRun]:
         .where(LIVE_NOW, _run.c.state_type == RUNNING, _run.c.start_time < started_before)
     )
     return cast(list[RunningRun], readable.every(session, statement))
+
+
+def last_ends(session: Session, flow_id: UUID, limit: int) -> Sequence[RunEnd]:
+    """How the last of the flow's runs have ended, by due time, the latest first; without those that were cancelled or skipped."""
+    return cast(Sequence[RunEnd], readable.every(session, _LAST_ENDS, {"flow": flow_id, "most": limit}))
+
+
+def last_ends_of(session: Session, run_id: UUID, limit: int) -> list[str]:
+    """The names of the states in which the last attempts of a run have ended, the newest first."""
+    return [row.name for row in readable.every(session, _LAST_ENDS_OF, {"run": run_id, "most": limit})]
 
 
 def any_waiting_since(session: Session, due_before: datetime) -> bool:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import Integer, and_, bindparam, select, text, tuple_
+from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, select, text, tuple_
 from sqlalchemy.orm import Session
 
 from appliance.kit import clock
@@ -15,11 +15,12 @@ from appliance.kit.documents import JsonDocument
 from appliance.protocol.run_filter import RunFilter
 from appliance.server.db.conditions import ONLY_PLANNED, SCHEDULED_NOW
 from appliance.server.db.reads import readable, run_filters
-from appliance.server.db.reads.among import OfMany
+from appliance.server.db.reads.among import OfMany, among
 from appliance.server.db.reads.pages import RowPage, only_id, read, text_key, unusable
-from appliance.server.db.rows.schedules import ScheduleRow, ScheduleSummary, SkipRow
+from appliance.server.db.rows.schedules import LeftOut, ScheduleRow, ScheduleSummary, SkipRow
 from appliance.server.db.tables import metadata
 from appliance.server.db.tables.schedules import Schedule
+from appliance.server.domain.scheduling import DELETED, SKIPPED
 
 _schedule = metadata.tables["schedule"]
 _skip = metadata.tables["schedule_skip"]
@@ -127,12 +128,15 @@ def documents(session: Session, ids: Sequence[UUID]) -> dict[UUID, JsonDocument]
     return {schedule_id: document for schedule_id, document in readable.every(session, statement)}
 
 
-def deleted_times(session: Session, schedule_ids: Collection[UUID], since: datetime) -> set[tuple[UUID, datetime]]:
-    """The due times from `since` on whose runs people have deleted; they get no new run."""
-    statement = select(_skip.c.schedule_id, _skip.c.last).where(
-        _skip.c.schedule_id.in_(schedule_ids), _skip.c.last >= since, _skip.c.code == "deleted"
+def left_out(session: Session, schedule_ids: Collection[UUID], since: datetime) -> dict[UUID, dict[datetime, LeftOut]]:
+    """The due times from `since` on that people have skipped or whose runs they have deleted, by schedule; they get no run."""
+    statement = select(*(_skip.c[name] for name in LeftOut.__annotations__)).where(
+        among(session, _skip.c.schedule_id, schedule_ids), _skip.c.last >= since, _skip.c.code.in_((DELETED, SKIPPED))
     )
-    return {(row.schedule_id, row.last) for row in readable.every(session, statement)}
+    times: dict[UUID, dict[datetime, LeftOut]] = {}
+    for row in readable.every(session, statement):
+        times.setdefault(row.schedule_id, {})[row.last] = row
+    return times
 
 
 def skipped_beyond(session: Session, now: datetime) -> list[UUID]:
@@ -161,6 +165,29 @@ def with_planned(session: Session, after: datetime, until: datetime) -> list[UUI
         .distinct()
     )
     return readable.scalars(session, statement)
+
+
+def planned_ahead(schedule_id: UUID, now: datetime) -> ColumnElement[bool]:
+    """A run of the schedule that is not due yet and that no one has taken or edited."""
+    return and_(
+        _run.c.schedule_id == schedule_id,
+        _run.c.due_at > now,
+        _run.c.state_type == "SCHEDULED",
+        _run.c.attempt == 0,
+        _run.c.version == 1,
+    )
+
+
+def planned_runs(session: Session, schedule_id: UUID, now: datetime) -> int:
+    """How many runs go with the schedule."""
+    statement = select(func.count()).select_from(_run).where(planned_ahead(schedule_id, now))
+    return session.execute(statement).scalar_one()
+
+
+def run_at(session: Session, schedule_id: UUID, due_at: datetime) -> UUID | None:
+    """The run of a due time."""
+    statement = select(_run.c.id).where(_run.c.schedule_id == schedule_id, _run.c.due_at == due_at)
+    return cast(UUID | None, session.execute(statement).scalar_one_or_none())
 
 
 def due_times_with_runs(session: Session, schedule_id: UUID, after: datetime, until: datetime) -> frozenset[datetime]:

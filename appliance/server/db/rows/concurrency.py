@@ -20,6 +20,7 @@ class LimitRow(RowType):
     created: datetime
     updated: datetime
     created_by: str
+    per: float | None
 
 
 class NewLimit(TypedDict):
@@ -32,14 +33,16 @@ class NewLimit(TypedDict):
     created: datetime
     updated: datetime
     created_by: str
+    per: float | None
 
 
 class TagLimit(RowType):
-    """The limit of a task tag."""
+    """The limit of a task tag; one of the kind task_rate has a period in seconds."""
 
     id: UUID
     name: str
     slots: int
+    per: float | None
 
 
 class SlotHolder(RowType):

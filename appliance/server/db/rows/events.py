@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TypedDict
+from typing import Required, TypedDict
 from uuid import UUID
 
 from appliance.kit.documents import JsonDocument
@@ -49,9 +49,16 @@ class NewEvent(TypedDict):
     delivered: bool
 
 
-class StateNews(TypedDict):
+class MoreNews(TypedDict, total=False):
+    """What the event for a run's new state says beside it: what else it is for automations, and why."""
+
+    also: str
+    reason: str
+
+
+class StateNews(MoreNews):
     """The data of the event for a run's new state."""
 
-    type: str
-    name: str
-    version: int
+    type: Required[str]
+    name: Required[str]
+    version: Required[int]

@@ -84,6 +84,13 @@ class RunningRun(RowType):
     settings: JsonDocument
 
 
+class RunEnd(RowType):
+    """How a run has ended."""
+
+    id: UUID
+    state_name: str
+
+
 class LateRun(RowType):
     """A run that was just marked Late."""
 

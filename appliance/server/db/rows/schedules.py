@@ -59,6 +59,16 @@ class SkipRow(RowType):
     at: datetime
 
 
+class LeftOut(RowType):
+    """A due time that gets no run because of a person."""
+
+    id: int
+    schedule_id: UUID
+    last: datetime
+    code: str
+    reason: str
+
+
 class NewSkip(TypedDict):
     """A range of due times without runs, to record."""
 

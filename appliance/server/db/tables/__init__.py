@@ -2,6 +2,8 @@
 
 from appliance.server.db.tables import (
     agents,
+    artifacts,
+    automations,
     bundles,
     concurrency,
     events,
@@ -33,6 +35,8 @@ from appliance.server.db.tables.columns import metadata
 
 __all__ = [
     "agents",
+    "artifacts",
+    "automations",
     "bundles",
     "concurrency",
     "events",

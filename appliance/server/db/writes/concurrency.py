@@ -14,13 +14,14 @@ from appliance.server.db.reads import readable
 from appliance.server.db.reads.concurrency import of_tags, stale_slots
 from appliance.server.db.rows.concurrency import LimitRow, NewLimit, TagLimit
 from appliance.server.db.tables.columns import table
-from appliance.server.db.tables.concurrency import ConcurrencyLimit, TaskSlot
+from appliance.server.db.tables.concurrency import ConcurrencyLimit, TaskSlot, TaskStart
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.upserts import upsert
-from appliance.server.domain.concurrency import TASK_TAG, Limit
+from appliance.server.domain.concurrency import OF_RUNS, Limit
 
 _limits = table(ConcurrencyLimit)
 _slots = table(TaskSlot)
+_starts = table(TaskStart)
 _runs = table(FlowRun)
 _FREE = delete(_slots).where(
     _slots.c.flow_run_id == bindparam("run"),
@@ -29,7 +30,7 @@ _FREE = delete(_slots).where(
 )
 _OF_RUNS = (
     select(_limits.c.kind, _limits.c.name, _limits.c.slots)
-    .where(_limits.c.kind != TASK_TAG)
+    .where(_limits.c.kind.in_(OF_RUNS))
     .order_by(_limits.c.id)
     .with_for_update()
 )
@@ -41,10 +42,11 @@ def lock_run_limits(session: Session) -> list[Limit]:
 
 
 def put(session: Session, row: NewLimit) -> LimitRow:
-    """Store a limit, or change the slots of the one with the same kind and name; return the stored row."""
+    """Store a limit, or change the numbers of the one with the same kind and name; return the stored row."""
     statement = upsert(session, _limits).values(row)
     statement = statement.on_conflict_do_update(
-        index_elements=["kind", "name"], set_={"slots": row["slots"], "updated": row["updated"]}
+        index_elements=["kind", "name"],
+        set_={"slots": row["slots"], "per": row["per"], "updated": row["updated"]},
     )
     return cast(LimitRow, session.connection().execute(statement.returning(*_limits.c)).one())
 
@@ -55,9 +57,9 @@ def remove(session: Session, limit_id: UUID) -> LimitRow | None:
     return cast(LimitRow | None, session.connection().execute(statement).one_or_none())
 
 
-def new_row(id: UUID, kind: str, name: str, slots: int, actor: str, now: datetime) -> NewLimit:
+def new_row(id: UUID, kind: str, name: str, slots: int, per: float | None, actor: str, now: datetime) -> NewLimit:
     return {
-        "id": id, "kind": kind, "name": name, "slots": slots, "created": now, "updated": now, "created_by": actor,
+        "id": id, "kind": kind, "name": name, "slots": slots, "per": per, "created": now, "updated": now, "created_by": actor,
     }  # fmt: skip
 
 
@@ -70,6 +72,14 @@ def take(
     )
     values = {"flow_run_id": run, "task_slug": slug, "map_index": index, "attempt": attempt, "at": now}
     session.connection().execute(statement, [values | {"limit_id": limit} for limit in limits])
+
+
+def start(session: Session, limit: UUID, run: UUID, slug: str, index: int, since: datetime, now: datetime) -> None:
+    """Note that a task run starts under a limit, and forget the starts of earlier periods."""
+    connection = session.connection()
+    connection.execute(delete(_starts).where(_starts.c.limit_id == limit, _starts.c.at <= since))
+    row = {"limit_id": limit, "at": now, "flow_run_id": run, "task_slug": slug, "map_index": index}
+    connection.execute(upsert(session, _starts).values(row).on_conflict_do_nothing())
 
 
 def free(session: Session, run: UUID, tasks: Sequence[tuple[str, int]]) -> None:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, select, update
+from sqlalchemy import ColumnElement, bindparam, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Session
 
@@ -15,13 +15,14 @@ from appliance.server.db.conditions import LIVE_NOW, ONLY_PLANNED
 from appliance.server.db.prepared import Prepared
 from appliance.server.db.reads import readable
 from appliance.server.db.reads.run_health import waiting_since
+from appliance.server.db.reads.schedules import planned_ahead
 from appliance.server.db.rows.flow_runs import AttemptRun, AttemptToken, LateRun, NewFlowRun
 from appliance.server.db.tables.columns import table
 from appliance.server.db.tables.flow_runs import FlowRun
 from appliance.server.db.tables.flows import Flow, FlowVersion
 from appliance.server.db.tables.projects import Project
 from appliance.server.db.upserts import upsert
-from appliance.server.db.writes import log_search, run_names, usage
+from appliance.server.db.writes import artifacts, log_search, run_names, usage
 from appliance.server.db.writes.states import FACTS
 from appliance.server.domain.transitions import LATE
 
@@ -100,17 +101,7 @@ def prolong(session: Session, agent_id: UUID, attempts: list[tuple[UUID, int]], 
 
 def delete_planned(session: Session, schedule_id: UUID, now: datetime) -> int:
     """Delete the schedule's runs that are not due yet and that no one has taken or edited."""
-    return _delete(
-        session,
-        and_(
-            runs.c.schedule_id == schedule_id,
-            runs.c.due_at > now,
-            runs.c.state_type == "SCHEDULED",
-            runs.c.attempt == 0,
-            runs.c.version == 1,  # a run that a person has edited stays
-        ),
-        now,
-    )
+    return _delete(session, planned_ahead(schedule_id, now), now)
 
 
 def lock_planned(session: Session, schedule_id: UUID, after: datetime, until: datetime) -> dict[datetime, UUID]:
@@ -127,7 +118,9 @@ def delete_all(session: Session, ids: list[UUID], now: datetime) -> None:
 
 
 def delete_one(session: Session, flow_run_id: UUID, now: datetime) -> None:
-    """Delete a run with its task runs, states and logs."""
+    """Delete a run with its task runs, states, logs, and those of its artifacts that don't outlive it."""
+    while artifacts.remove_some_of_run(session, flow_run_id, _CHUNK, now):
+        pass
     _delete(session, runs.c.id == flow_run_id, now)
 
 

@@ -14,7 +14,7 @@ from appliance.server.db.conditions import LIVE_NOW
 from appliance.server.db.reads import readable
 from appliance.server.db.reads.disk import unused_pages
 from appliance.server.db.tables import metadata
-from appliance.server.db.writes import kept_results, log_search, run_names, usage
+from appliance.server.db.writes import artifacts, kept_results, log_search, run_names, usage
 from appliance.server.domain.retention import ENDED
 
 _run = metadata.tables["flow_run"]
@@ -29,6 +29,7 @@ _removed_run = metadata.tables["removed_run"]
 _token = metadata.tables["api_token"]
 _agent = metadata.tables["agent"]
 _known = metadata.tables["known_failure"]
+_skip = metadata.tables["schedule_skip"]
 _CHUNK = 500
 RUNS_AT_ONCE = 50
 
@@ -46,6 +47,8 @@ def numbered(
     chosen = and_(rows.c.id > after, rows.c.id <= ids[-1])
     if before is not None:
         chosen = and_(chosen, rows.c.at < before)
+        if table == _skip.name:  # a time that is still to come stays skipped
+            chosen = and_(chosen, rows.c.last < before)
     if table == _log.name:
         usage.forget_lines(session, chosen)
         log_search.forget(session, chosen)
@@ -74,7 +77,7 @@ def lock_if_ended(session: Session, flow_run_id: UUID) -> bool:
 def run(session: Session, flow_run_id: UUID, limit: int, now: datetime) -> tuple[int, bool]:
     """Delete a run with everything that belongs to it, about `limit` rows at most. Return how many rows went, and whether the run is gone.
 
-    The rest is left for the next call: log lines go first, then results, task runs, then the run itself.
+    The rest is left for the next call: log lines go first, then results, artifacts, task runs, then the run itself.
     """
     connection = session.connection()
     oldest_lines = select(_log.c.id).where(_log.c.flow_run_id == flow_run_id).order_by(_log.c.id).limit(limit)
@@ -83,6 +86,8 @@ def run(session: Session, flow_run_id: UUID, limit: int, now: datetime) -> tuple
     rows = _removed(session, delete(_log).where(lines))
     while rows < limit and (results := kept_results.remove_some_of_run(session, flow_run_id, limit - rows)):
         rows += results
+    while rows < limit and (some := artifacts.remove_some_of_run(session, flow_run_id, limit - rows, now)):
+        rows += some
     while rows < limit:
         oldest = select(_task.c.id).where(_task.c.flow_run_id == flow_run_id).limit(min(_CHUNK, limit - rows))
         tasks = connection.execute(oldest).scalars().all()

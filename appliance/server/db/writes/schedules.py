@@ -70,6 +70,18 @@ def shorten_skip(session: Session, id: int, times: Sequence[datetime]) -> None:
     session.connection().execute(update(_skips).where(chosen).values(last=times[-1], count=len(times) - runs))
 
 
+def keep_skips(session: Session, ids: Sequence[int], version: int) -> None:
+    """These skips hold for another version of their schedule, too."""
+    if ids:
+        session.connection().execute(update(_skips).where(_skips.c.id.in_(ids)).values(version=version))
+
+
+def remove_skips(session: Session, ids: Sequence[int]) -> None:
+    """Due times that get no run get one again."""
+    if ids:
+        session.connection().execute(delete(_skips).where(_skips.c.id.in_(ids)))
+
+
 def add_skips(session: Session, rows: list[NewSkip]) -> None:
     """Record due times that get no run."""
     if rows:

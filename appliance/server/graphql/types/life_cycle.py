@@ -63,6 +63,35 @@ class DeleteProjectInput:
     idempotency_key: str | None = None
 
 
+@strawberry.input(
+    description="With newest, the number of the version seen as the newest, it is refused if there is a newer one by now."
+)
+class RollBackFlowInput:
+    flow_id: UUID
+    to: int
+    newest: int | None = None
+    reason: str | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.type(
+    description="What a rollback does or would do: the number of the new version, what differs from the one before, what happens to "
+    "schedules, and what its runs will wait for."
+)
+class Rollback:
+    version: int
+    changes: list[str]
+    schedules: list[str]
+    warnings: list[str]
+    closed: str = strawberry.field(description="Why no agent would take its code, so that it is refused; or empty.")
+
+
+@strawberry.type
+class RollBackFlowPayload:
+    flow: Flow
+    rollback: Rollback
+
+
 @strawberry.type
 class EditFlowPayload:
     flow: Flow

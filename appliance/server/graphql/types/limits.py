@@ -20,7 +20,8 @@ class SlotHolder:
 
 
 @strawberry.type(
-    description="How many may run at once. The name is a label, a task tag, or a flow written as project/flow."
+    description="How many may run at once, or with per, how many tasks may start in so many seconds. The name is a label, a task tag, or a "
+    "flow written as project/flow."
 )
 class ConcurrencyLimit:
     id: UUID
@@ -28,16 +29,21 @@ class ConcurrencyLimit:
     name: str
     slots: int
     used: int
-    holders: list[SlotHolder] = strawberry.field(description="The longest-held first, at most 50.")
+    per: float | None
+    holders: list[SlotHolder] = strawberry.field(
+        description="The longest-held first, at most 50. With per, the newest starts first."
+    )
 
 
 @strawberry.input(
-    description="The kind is flow, label or task_tag. A limit of the same kind and name gets the new number."
+    description="The kind is flow, label, task_tag, or task_rate, which has per, a period in seconds. A limit of the same kind and name gets the "
+    "new numbers."
 )
 class SetConcurrencyLimitInput:
     kind: str
     name: str
     slots: int
+    per: float | None = None
     idempotency_key: str | None = None
 
 
@@ -64,6 +70,7 @@ def limit(use: LimitUse) -> ConcurrencyLimit:
         name=use.name,
         slots=use.slots,
         used=use.used,
+        per=use.per,
         holders=[_holder(holder) for holder in use.holders],
     )
 

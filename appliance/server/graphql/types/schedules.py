@@ -13,11 +13,13 @@ import msgspec
 import strawberry
 
 from appliance.kit.documents import JsonDocument
+from appliance.protocol import schedules as messages
 from appliance.schedules import ScheduleError, describe, parse
 from appliance.server.actions.schedule_rows import edits_of
 from appliance.server.db.rows.schedules import ScheduleRow, ScheduleSummary, SkipRow
 from appliance.server.db.tables.schedules import Schedule as StoredSchedule
 from appliance.server.domain.run_configs import for_people
+from appliance.server.domain.scheduling import without
 from appliance.server.errors import Invalid
 from appliance.server.graphql.context import Info
 from appliance.server.graphql.fields import described
@@ -56,14 +58,43 @@ class Schedule:
     )
     version: int
 
-    @described("The next due times, whether or not the schedule is active.")
+    @described("The next due times that are not skipped, whether or not the schedule is active.")
     def next_times(self, info: Info, n: int = 3) -> list[datetime]:
         if not 1 <= n <= MOST_TIMES:
             raise Invalid(f"The argument n must be between 1 and {MOST_TIMES}.")
         try:
-            return parse(cast(JsonDocument, self.document)).next(n, info.context.now)
+            rule = parse(cast(JsonDocument, self.document))
+            return without(rule, info.context.loaders.left_out.load(self.id) or {}).next(n, info.context.now)
         except ScheduleError:
             return []  # a document from an older version that is no longer valid is listed, not hidden
+
+
+@strawberry.type(
+    description="A due time, also as the clock of the schedule's zone shows it, and what is special about it."
+)
+class DueTime:
+    at: datetime
+    local: str
+    notes: list[str]
+    skipped: str | None = strawberry.field(
+        description="It gets no run, because a person has skipped it or deleted its run; who, and why."
+    )
+
+
+@strawberry.type(description="A time that gets no run, and why.")
+class DroppedTime:
+    at: datetime
+    local: str
+    reason: str
+
+
+@strawberry.type
+class SchedulePreview:
+    description: str
+    timezone: str
+    times: list[DueTime]
+    dropped: list[DroppedTime] = strawberry.field(description="The first times that its calendar drops.")
+    missing: list[str] = strawberry.field(description="Required parameters without a value; it would be refused.")
 
 
 @strawberry.type(description="Due times from first to last that got no run, and why.")
@@ -91,6 +122,20 @@ class SetScheduleActiveInput:
 
 
 @strawberry.input(
+    description="The document says when runs are due, and their labels; omitted policies are as by default. The window is in seconds."
+)
+class CreateScheduleInput:
+    flow_id: UUID
+    document: JSON
+    parameters: JSON | None = None
+    catch_up: str | None = None
+    catch_up_cap: int | None = None
+    catch_up_window: float | None = None
+    overlap: str | None = None
+    idempotency_key: str | None = None
+
+
+@strawberry.input(
     description="Omitted fields keep their values. catchUp is all, latest or none; overlap is allow, queue, skip or cancel. "
     "The window is in seconds; 0 removes it. reset names fields that get the values which the code declares. With a version, the edit is "
     "refused if the schedule has been changed since."
@@ -109,6 +154,36 @@ class EditScheduleInput:
     catch_up_window: float | None = None
     overlap: str | None = None
     idempotency_key: str | None = None
+
+
+@strawberry.input(description="One due time of a schedule that is still to come.")
+class SkipDueTimeInput:
+    schedule_id: UUID
+    at: datetime
+    reason: str = ""
+    idempotency_key: str | None = None
+
+
+@strawberry.type
+class DueTimePayload:
+    due_time: DueTime
+
+
+@strawberry.type(description="What deleting a schedule would delete with it.")
+class ScheduleDeletion:
+    planned_runs: int
+    declared: bool = strawberry.field(description="The flow's code declares it, so that deleteSchedule refuses it.")
+
+
+@strawberry.input(description="Of a schedule that a person has added; one that the code declares can be paused.")
+class DeleteScheduleInput:
+    schedule_id: UUID
+    idempotency_key: str | None = None
+
+
+@strawberry.type
+class DeleteSchedulePayload:
+    schedule_id: UUID
 
 
 @strawberry.type
@@ -151,6 +226,20 @@ def schedule(row: ScheduleRow | StoredSchedule) -> Schedule:
 def brief_schedules(rows: Sequence[ScheduleSummary]) -> list[Schedule]:
     """Schedules of which only fields in BRIEF_SCHEDULE are selected: they have no others."""
     return [_Brief(row.id, _description(msgspec.json.encode(row.document)), row.timezone, row.active) for row in rows]
+
+
+def due_time(message: messages.DueTime) -> DueTime:
+    return DueTime(at=message.at, local=message.local, notes=message.notes, skipped=message.skipped)
+
+
+def preview(message: messages.SchedulePreview) -> SchedulePreview:
+    return SchedulePreview(
+        description=message.description,
+        timezone=message.timezone,
+        times=[due_time(time) for time in message.times],
+        dropped=[DroppedTime(at=time.at, local=time.local, reason=time.reason) for time in message.dropped],
+        missing=message.missing,
+    )
 
 
 def skip(row: SkipRow) -> Skip:

@@ -50,7 +50,7 @@ export function CompareVersions({ flow, pair, onChange }: Props) {
   );
 }
 
-function Differences({ flowId, before, after }: { flowId: string; before: number; after: number }) {
+export function Differences({ flowId, before, after }: { flowId: string; before: number; after: number }) {
   const query = useQuery(comparisonQuery(flowId, before, after));
   if (query.isPending) return <Skeleton rows={4} label="the comparison" />;
   if (query.isError) return <Failure error={query.error} retry={() => void query.refetch()} what="The comparison" />;

@@ -1,10 +1,15 @@
 /** A flow's latest version: who registered it, and its parameters. */
 
+import { lazy, Suspense, useState } from "react";
+import { Button } from "react-aria-components";
 import type { Flow } from "../../api/flows";
 import { printJson } from "../../lib/json";
 import { versionName } from "../../lib/versions";
 import { Instant } from "../../ui/instant";
 import { Empty } from "../../ui/notice";
+import { useMay, useWriting } from "../session/permissions";
+
+const RollbackDialog = lazy(() => import("./rollback-dialog"));
 
 /** `hasEarlier`: with a list of the earlier versions. */
 export function VersionCard({ flow, hasEarlier = false }: { flow: Flow; hasEarlier?: boolean }) {
@@ -54,25 +59,44 @@ export function VersionCard({ flow, hasEarlier = false }: { flow: Flow; hasEarli
           </>
         )}
       </dl>
-      {hasEarlier && <EarlierVersions versions={flow.versions.filter((one) => one.number !== version.number)} />}
+      {hasEarlier && <EarlierVersions flow={flow} />}
     </section>
   );
 }
 
-function EarlierVersions({ versions }: { versions: Flow["versions"] }) {
+function EarlierVersions({ flow }: { flow: Flow }) {
+  const [chosen, setChosen] = useState<number | null>(null);
+  const may = useMay()("flows:register") && !flow.archived;
+  const writing = useWriting();
+  const versions = flow.versions.filter((one) => one.number !== flow.version.number);
   if (versions.length === 0) return null;
   return (
-    <ul className="task-names" aria-label="Earlier versions">
-      {versions.map((one) => (
-        <li key={one.number}>
-          <span>{versionName(one)}</span>
-          <span className="muted">
-            <Instant at={one.created} />
-            {one.changes.length > 0 && ` · ${one.changes.join("; ")}`}
-          </span>
-        </li>
-      ))}
-    </ul>
+    <>
+      <ul className="task-names earlier" aria-label="Earlier versions">
+        {versions.map((one) => (
+          <li key={one.number}>
+            <span>{versionName(one)}</span>
+            <span className="muted">
+              <Instant at={one.created} />
+              {one.changes.length > 0 && ` · ${one.changes.join("; ")}`}
+            </span>
+            {may && (
+              <Button
+                className="button small"
+                isDisabled={!writing.allowed}
+                onPress={() => setChosen(one.number)}
+                aria-label={`Roll back to version ${one.number}`}
+              >
+                Roll back…
+              </Button>
+            )}
+          </li>
+        ))}
+      </ul>
+      <Suspense>
+        {chosen !== null && <RollbackDialog flow={flow} to={chosen} onClose={() => setChosen(null)} />}
+      </Suspense>
+    </>
   );
 }
 

@@ -40,6 +40,26 @@ describe("a limit", () => {
     expect(row("main/etl").textContent).toMatch(/paused/);
   });
 
+  it("of starts says its period, and what has started in the last", async () => {
+    const rate = limit({
+      kind: "task_rate",
+      name: "api",
+      slots: 60,
+      per: 60,
+      used: 2,
+      holders: [holder(1), holder(2)],
+    });
+    const page = await show([rate]);
+    expect(row("api").textContent).toContain("Task rate");
+    expect(row("api").textContent).toContain("starts in any minute");
+    expect(row("api").textContent).toContain("2 starts in the last minute");
+    expect(row("api").textContent).toContain("otter 1 at ");
+    await page.user.clear(field("api"));
+    await page.user.type(field("api"), "30{Enter}");
+    expect(inputs()).toEqual([{ kind: "task_rate", name: "api", slots: 30, per: 60 }]);
+    await waitFor(() => expect(notices()[0]).toContain("60 → 30 starts"));
+  });
+
   it("draws a block for each slot, and a bar where they are too many", async () => {
     await show([limit({ used: 1 }), limit({ id: "2", name: "wide", slots: 500, used: 250 })]);
     expect([...row("gpu").querySelectorAll(".block")].map((block) => block.className)).toEqual([
@@ -70,7 +90,7 @@ describe("the slots, where they stand", () => {
     const page = await show([limit()]);
     await page.user.clear(field());
     await page.user.type(field(), "5{Enter}");
-    expect(inputs()).toEqual([{ kind: "label", name: "gpu", slots: 5 }]);
+    expect(inputs()).toEqual([{ kind: "label", name: "gpu", slots: 5, per: null }]);
   });
 
   it("are set by leaving the field", async () => {
@@ -78,7 +98,7 @@ describe("the slots, where they stand", () => {
     await page.user.clear(field());
     await page.user.type(field(), "0");
     await page.user.tab();
-    expect(inputs()).toEqual([{ kind: "label", name: "gpu", slots: 0 }]);
+    expect(inputs()).toEqual([{ kind: "label", name: "gpu", slots: 0, per: null }]);
   });
 
   it("are sent once, by Enter and leaving the field", async () => {
@@ -135,7 +155,7 @@ describe("the slots, where they stand", () => {
     await waitFor(() => expect(notices()).toHaveLength(1));
     expect(notices()[0]).toContain("3 → 5 slots");
     await page.user.click(screen.getByRole("button", { name: "Undo" }));
-    expect(inputs().at(-1)).toEqual({ kind: "label", name: "gpu", slots: 3 });
+    expect(inputs().at(-1)).toEqual({ kind: "label", name: "gpu", slots: 3, per: null });
     await waitFor(() => expect(notices().at(-1)).toContain("3 slots again"));
   });
 

@@ -2,7 +2,7 @@ import { Link } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { Button } from "react-aria-components";
 import type { Holder, Limit } from "../../api/limits";
-import { blocksOf, kindWord, readSlots, usageInWords } from "../../lib/limits";
+import { blocksOf, kindWord, periodInWords, readSlots, usageInWords } from "../../lib/limits";
 import { selectionOf } from "../../lib/task-selection";
 import { Instant } from "../../ui/instant";
 import { useSetLimit } from "./use-set-limit";
@@ -38,7 +38,10 @@ export function LimitsTable({ limits, isEditable, onRemove }: Props) {
             <th scope="row" className="strong">
               {limit.name}
             </th>
-            <td>{isEditable ? <SlotsField limit={limit} /> : <span className="number">{limit.slots}</span>}</td>
+            <td>
+              {isEditable ? <SlotsField limit={limit} /> : <span className="number">{limit.slots}</span>}
+              {limit.per !== null && <div className="muted nowrap">starts {periodInWords(limit.per)}</div>}
+            </td>
             <td>
               <Usage limit={limit} />
             </td>
@@ -137,7 +140,7 @@ function Holders({ limit }: { limit: Limit }) {
       <ul className="holders">
         {visible.map((holder, index) => (
           <li key={index}>
-            <HolderLine holder={holder} />
+            <HolderLine holder={holder} isStart={limit.per !== null} />
           </li>
         ))}
       </ul>
@@ -147,13 +150,15 @@ function Holders({ limit }: { limit: Limit }) {
         </Button>
       )}
       {isOpen && limit.used > limit.holders.length && (
-        <span className="muted">Showing the {limit.holders.length} longest holders.</span>
+        <span className="muted">
+          Showing the {limit.holders.length} {limit.per === null ? "longest holders" : "newest starts"}.
+        </span>
       )}
     </>
   );
 }
 
-function HolderLine({ holder }: { holder: Holder }) {
+function HolderLine({ holder, isStart }: { holder: Holder; isStart: boolean }) {
   return (
     <>
       <Link to="/runs/$runId" params={{ runId: holder.flowRunId }} className="link">
@@ -162,7 +167,7 @@ function HolderLine({ holder }: { holder: Holder }) {
       {holder.taskSlug && <span className="mono"> {selectionOf(holder.taskSlug, holder.mapIndex)}</span>}
       <span className="muted number">
         {" "}
-        since <Instant at={holder.since} />
+        {isStart ? "at" : "since"} <Instant at={holder.since} />
       </span>
     </>
   );

@@ -3,8 +3,7 @@ import { useState } from "react";
 import { Button } from "react-aria-components";
 import { flowsQuery } from "../../api/flows";
 import { type Limit, setLimit } from "../../api/limits";
-import { counted } from "../../lib/counted";
-import { kindWord, LIMIT_KINDS, type LimitKind, readSlots } from "../../lib/limits";
+import { kindWord, LIMIT_KINDS, type LimitKind, limitInWords, PERIODS, readSlots } from "../../lib/limits";
 import { BusyButton } from "../../ui/busy-button";
 import { Dialog } from "../../ui/dialog";
 import { SelectField } from "../../ui/select-field";
@@ -30,19 +29,19 @@ function Form({ limits, onClose }: Props) {
   const [kind, setKind] = useState<LimitKind>("label");
   const [name, setName] = useState("");
   const [slots, setSlots] = useState("1");
+  const [period, setPeriod] = useState("60");
   const [isSubmitted, setSubmitted] = useState(false);
   const flows = useInfiniteQuery({ ...flowsQuery(""), enabled: kind === "flow" });
   const create = useMutation({
     mutationFn: setLimit,
     onSuccess: (limit) => {
-      toast(
-        `${kindWord(limit.kind)} ${limit.name}: ${limit.slots === 0 ? "paused" : `at most ${limit.slots} at once`}.`,
-      );
+      toast(`${kindWord(limit.kind)} ${limit.name}: ${limitInWords(limit)}.`);
       onClose();
       return client.invalidateQueries();
     },
   });
   const reading = readSlots(slots);
+  const isRate = kind === "task_rate";
   const existing = limits.find((limit) => limit.kind === kind && limit.name === name.trim());
   const nameError = isSubmitted && !name.trim() ? "Enter a name." : "";
   const slotsError = isSubmitted && "error" in reading ? reading.error : "";
@@ -54,7 +53,7 @@ function Form({ limits, onClose }: Props) {
         event.preventDefault();
         setSubmitted(true);
         if (name.trim() && "slots" in reading && !create.isPending)
-          create.mutate({ kind, name: name.trim(), slots: reading.slots });
+          create.mutate({ kind, name: name.trim(), slots: reading.slots, per: isRate ? Number(period) : null });
       }}
     >
       <SelectField
@@ -82,16 +81,15 @@ function Form({ limits, onClose }: Props) {
         </datalist>
       )}
       <TextInput
-        label="Slots"
+        label={isRate ? "Starts" : "Slots"}
         value={slots}
         onChange={setSlots}
         error={slotsError}
         inputMode="numeric"
-        help="How many may run at once. 0 pauses it: nothing starts."
+        help={`${isRate ? "How many may start in the period." : "How many may run at once."} 0 pauses it: nothing starts.`}
       />
-      {existing && (
-        <p className="muted">This limit already exists with {counted(existing.slots, "slot")}; saving changes that.</p>
-      )}
+      {isRate && <SelectField label="In any" value={period} onChange={setPeriod} options={PERIODS} />}
+      {existing && <p className="muted">This limit already exists ({limitInWords(existing)}); saving changes that.</p>}
       {create.error && (
         <p className="form-error" role="alert">
           {create.error.message}

@@ -13,7 +13,7 @@ export function useSetLimit() {
     onSuccess: (_, { limit, slots }) => {
       toast(
         <>
-          {kindWord(limit.kind)} {limit.name}: {limit.slots} → {counted(slots, "slot")}.{" "}
+          {kindWord(limit.kind)} {limit.name}: {limit.slots} → {counted(slots, nounOf(limit))}.{" "}
           <Button className="button small" onPress={() => back.mutate(limit)}>
             Undo
           </Button>
@@ -26,7 +26,7 @@ export function useSetLimit() {
   const back = useMutation({
     mutationFn: (limit: Limit) => setLimit(pick(limit)),
     onSuccess: (_, limit) => {
-      toast(`${kindWord(limit.kind)} ${limit.name} has ${counted(limit.slots, "slot")} again.`);
+      toast(`${kindWord(limit.kind)} ${limit.name} has ${counted(limit.slots, nounOf(limit))} again.`);
       return client.invalidateQueries();
     },
     onError: toastError,
@@ -34,4 +34,6 @@ export function useSetLimit() {
   return set;
 }
 
-const pick = ({ kind, name, slots }: Limit) => ({ kind, name, slots });
+const pick = ({ kind, name, slots, per }: Limit) => ({ kind, name, slots, per });
+
+const nounOf = (limit: Limit) => (limit.per === null ? "slot" : "start");

@@ -5,6 +5,7 @@ import { useCallback, useEffect, useMemo } from "react";
 import type { Run, RunRow } from "../../api/flow-runs";
 import {
   agentKeys,
+  automationKeys,
   flowKeys,
   flowRunKeys,
   homeKeys,
@@ -72,6 +73,7 @@ function refreshAfter(client: QueryClient, paced: Paced, changes: Change[]): voi
   if (topics.has("job")) again(jobKeys.list);
   if (topics.has("flow_run") || topics.has("concurrency")) again(limitKeys.list, PAGE);
   if (topics.has("secret") || topics.has("flow")) again(secretKeys.list);
+  if (topics.has("automation")) again(automationKeys.list);
   if (topics.has("saved_view")) again(savedViewKeys.list);
   if (topics.has("known_failure")) {
     again(knownFailureKeys.list);

@@ -2,7 +2,6 @@
 
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { Button } from "react-aria-components";
 import { type Run, type RunRow, runsQuery } from "../../api/flow-runs";
 import { counted } from "../../lib/counted";
 import { lookOfRun } from "../../lib/states";
@@ -10,6 +9,7 @@ import { brief } from "../../lib/waiting";
 import { taskName, whyOf } from "../../lib/why";
 import { useNow } from "../../ui/clock";
 import { Elapsed } from "../../ui/instant";
+import { LoadMore } from "../../ui/load-more";
 import { StatePill } from "../../ui/state-pill";
 
 export function ChildrenPanel({ run }: { run: Run }) {
@@ -45,13 +45,7 @@ export function ChildrenPanel({ run }: { run: Run }) {
           ))}
         </tbody>
       </table>
-      {list.hasNextPage && (
-        <div className="row panel-foot">
-          <Button className="button" isDisabled={list.isFetchingNextPage} onPress={() => void list.fetchNextPage()}>
-            Load more
-          </Button>
-        </div>
-      )}
+      <LoadMore list={list} />
     </section>
   );
 }

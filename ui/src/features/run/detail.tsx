@@ -1,13 +1,14 @@
 /** The right pane: the log, the parameters or the state history, for the whole run or the selected task. */
 
 import { Link } from "@tanstack/react-router";
-import { useMemo, useState } from "react";
+import { lazy, Suspense, useMemo, useState } from "react";
 import { Button } from "react-aria-components";
 import type { Run } from "../../api/flow-runs";
 import { isAtRest, isTerminal, lookOf } from "../../lib/states";
 import type { TaskGroup } from "../../lib/task-groups";
 import { parseSelection } from "../../lib/task-selection";
 import { Elapsed } from "../../ui/instant";
+import { Skeleton } from "../../ui/notice";
 import { StatePill } from "../../ui/state-pill";
 import { LogViewer } from "../log/log-viewer";
 import type { Place } from "../log/use-logs";
@@ -19,6 +20,8 @@ import { ParametersPanel, StateHistory } from "./run-panels";
 import type { RunSearch } from "./search";
 import { Tab } from "./tab";
 import { useTaskRun } from "./use-tasks";
+
+const ArtifactsPanel = lazy(() => import("./artifacts-panel"));
 
 export interface LineRequest {
   id: number;
@@ -48,6 +51,7 @@ export function Detail({ run, groups, search, go, request }: Props) {
               onPress={() => go({ pane: "children" })}
             />
           )}
+          <Tab label="Artifacts" isCurrent={search.pane === "artifacts"} onPress={() => go({ pane: "artifacts" })} />
           <Tab label="State history" isCurrent={search.pane === "history"} onPress={() => go({ pane: "history" })} />
         </nav>
       </div>
@@ -60,6 +64,10 @@ export function Detail({ run, groups, search, go, request }: Props) {
         <StateHistory run={run} />
       ) : search.pane === "children" ? (
         <ChildrenPanel run={run} />
+      ) : search.pane === "artifacts" ? (
+        <Suspense fallback={<Skeleton rows={4} label="artifacts" />}>
+          <ArtifactsPanel run={run} />
+        </Suspense>
       ) : (
         <LogViewer
           key={search.task ?? ""}

@@ -43,6 +43,7 @@ export function RunView({ run }: { run: Run }) {
     { keys: "v", label: "Task table", run: () => go({ view: "table" }) },
     { keys: "l", label: "Logs", run: () => go({ pane: undefined }) },
     { keys: "p", label: "Parameters", run: () => go({ pane: "parameters" }) },
+    { keys: "a", label: "Artifacts", run: () => go({ pane: "artifacts" }) },
     { keys: "h", label: "State history", run: () => go({ pane: "history" }) },
     ...(search.task ? [{ keys: "Escape", label: "All tasks", run: () => go({ task: undefined }) }] : []),
     {

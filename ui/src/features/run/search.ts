@@ -5,11 +5,11 @@ import { LEVELS, type LogSearch, STREAMS } from "../log/levels";
 
 export interface RunSearch extends LogSearch {
   view?: "table";
-  pane?: "parameters" | "history" | "children";
+  pane?: "parameters" | "history" | "children" | "artifacts";
   task?: string;
 }
 
-const PANES = ["parameters", "history", "children"] as const;
+const PANES = ["parameters", "history", "children", "artifacts"] as const;
 
 export function parseRunSearch(search: Record<string, unknown>): RunSearch {
   return {

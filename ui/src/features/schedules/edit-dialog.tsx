@@ -1,39 +1,39 @@
 /** Edits a schedule: its times, parameters, labels and policies. Shows what an operator has changed of what the code declares. */
 
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { useId, useState } from "react";
-import { FieldError, Label, TextArea, TextField } from "react-aria-components";
-import type { Schedule } from "../../api/flows";
+import { useMemo, useState } from "react";
+import { flowQuery, type Schedule } from "../../api/flows";
+import { ApiError } from "../../api/http";
 import { editSchedule, resetScheduleField } from "../../api/schedules";
 import {
   changesOf,
+  contentOf,
+  type Difference,
+  differencesOf,
   editInWords,
-  readParameters,
-  readSeconds,
+  rebased,
   type ScheduleChanges,
   type ScheduleTexts,
   textsOf,
 } from "../../lib/schedule-form";
 import { BusyButton } from "../../ui/busy-button";
 import { ConfirmDialog } from "../../ui/confirm-dialog";
-import { SelectField } from "../../ui/select-field";
-import { TextInput } from "../../ui/text-input";
 import { toast } from "../../ui/toasts";
+import { LivePreview, usePreview } from "./due-times";
+import { problemOf, useFocusOn } from "./field-problem";
 import { PolicyFields } from "./policy-fields";
+import { RunFields, TimeFields } from "./schedule-fields";
 
-const KINDS = [
-  { value: "cron", text: "by a cron expression" },
-  { value: "interval", text: "at an interval" },
-];
-const OTHER_KINDS: Record<string, string> = { dates: "on given dates", rrule: "by a recurrence rule" };
-const DAYS = [
-  { value: "either", text: "a day that matches either counts" },
-  { value: "both", text: "a day must match both" },
-];
+interface Props {
+  flowId: string;
+  schedule: Schedule;
+  onClose: () => void;
+}
 
-export default function EditDialog({ schedule, onClose }: { schedule: Schedule; onClose: () => void }) {
+export default function EditDialog({ flowId, schedule: current, onClose }: Props) {
+  const [schedule, setSchedule] = useState(current); // as seen: saving on top of a later version would undo an edit unseen
   const [texts, setTexts] = useState(() => textsOf(schedule));
-  const set = (change: Partial<ScheduleTexts>) => setTexts((now) => ({ ...now, ...change }));
+  const [conflict, setConflict] = useState<Difference[] | null>(null);
   const client = useQueryClient();
   const save = useMutation({
     mutationFn: (changes: ScheduleChanges) => editSchedule(schedule.id, schedule.version, changes),
@@ -42,8 +42,32 @@ export default function EditDialog({ schedule, onClose }: { schedule: Schedule; 
       onClose();
       return client.invalidateQueries();
     },
+    onError: async (error) => {
+      if (!(error instanceof ApiError && error.code === "conflict" && "version" in error.details)) return;
+      const flow = await client.fetchQuery({ ...flowQuery(flowId), staleTime: 0 });
+      const theirs = flow?.schedules.find(({ id }) => id === schedule.id);
+      if (theirs === undefined) return;
+      setConflict(differencesOf(schedule, theirs, texts));
+      setTexts(rebased(schedule, theirs, texts));
+      setSchedule(theirs);
+      save.reset();
+    },
   });
+  const set = (change: Partial<ScheduleTexts>) => {
+    save.reset(); // what was refused is being corrected
+    setTexts((now) => ({ ...now, ...change }));
+  };
   const changes = changesOf(schedule, texts);
+  const preview = usePreview(
+    flowId,
+    useMemo(() => {
+      const content = contentOf(schedule, texts);
+      return content && { ...content, scheduleId: schedule.id };
+    }, [schedule, texts]),
+  );
+  const problem = problemOf(save.error) ?? problemOf(preview.error);
+  useFocusOn(problemOf(save.error)?.field);
+  const help = (field: string) => codeSays(schedule, field);
   return (
     <ConfirmDialog
       title={`Edit “${schedule.description}”`}
@@ -53,15 +77,37 @@ export default function EditDialog({ schedule, onClose }: { schedule: Schedule; 
       confirm="Save"
       isPending={save.isPending}
       isDisabled={changes === null || Object.keys(changes).length === 0}
-      error={save.error}
+      error={problemOf(save.error) ? null : save.error}
       hasReason={false}
       onConfirm={() => changes && save.mutate(changes)}
     >
       <Ownership schedule={schedule} onClose={onClose} />
-      <TimeFields schedule={schedule} texts={texts} set={set} />
-      <RunFields texts={texts} set={set} />
-      <PolicyFields texts={texts} set={set} help={(field) => codeSays(schedule, field)} />
+      <TimeFields kind={schedule.kind} texts={texts} set={set} help={help} problem={problem} />
+      <LivePreview preview={preview} />
+      <RunFields texts={texts} set={set} problem={problem} />
+      <PolicyFields texts={texts} set={set} help={help} />
+      {conflict && <Conflict differences={conflict} />}
     </ConfirmDialog>
+  );
+}
+
+/** What somebody else has saved since the form was opened. */
+function Conflict({ differences }: { differences: Difference[] }) {
+  return (
+    <div className="conflict" role="alert">
+      <p>
+        Somebody else changed this schedule while you were editing it. Nothing was saved yet, and your changes are still
+        in the form. Check them against theirs, then save again.
+      </p>
+      <ul aria-label="Changed by somebody else">
+        {differences.map(({ field, before, now, own }) => (
+          <li key={field}>
+            {field}: <del>{before || "nothing"}</del> <ins>{now || "nothing"}</ins>
+            {own !== null && <> (yours: {own || "nothing"})</>}
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 
@@ -111,93 +157,5 @@ function Ownership({ schedule, onClose }: { schedule: Schedule; onClose: () => v
         </p>
       )}
     </div>
-  );
-}
-
-interface FieldProps {
-  texts: ScheduleTexts;
-  set: (change: Partial<ScheduleTexts>) => void;
-}
-
-function TimeFields({ schedule, texts, set }: FieldProps & { schedule: Schedule }) {
-  const zones = useId();
-  const [suggests, setSuggests] = useState(false); // hundreds of zones, only while one is chosen
-  const other = OTHER_KINDS[schedule.kind];
-  return (
-    <>
-      <SelectField
-        label="Due"
-        value={texts.kind}
-        onChange={(kind) => set({ kind })}
-        options={other ? [{ value: schedule.kind, text: other }, ...KINDS] : KINDS}
-        help={codeSays(schedule, "times")}
-      />
-      {texts.kind === "cron" && (
-        <>
-          <TextInput
-            label="Cron expression"
-            value={texts.cron}
-            onChange={(cron) => set({ cron })}
-            help={codeSays(schedule, "cron") ?? "Minute, hour, day of the month, month, day of the week: 30 6 * * 1-5"}
-            error={texts.cron.trim() ? "" : "Enter a cron expression, such as 30 6 * * *."}
-          />
-          <SelectField
-            label="If both day fields are set"
-            value={texts.days}
-            onChange={(days) => set({ days: days as ScheduleTexts["days"] })}
-            options={DAYS}
-            help={codeSays(schedule, "day_or")}
-          />
-        </>
-      )}
-      {texts.kind === "interval" && (
-        <TextInput
-          label="Interval (seconds)"
-          value={texts.seconds}
-          onChange={(seconds) => set({ seconds })}
-          inputMode="decimal"
-          help={codeSays(schedule, "seconds")}
-          error={readSeconds(texts.seconds) === null ? "Enter a number of seconds, at least 1." : ""}
-        />
-      )}
-      <TextInput
-        label="Time zone"
-        value={texts.timezone}
-        onChange={(timezone) => set({ timezone })}
-        onFocus={() => setSuggests(true)}
-        onBlur={() => setSuggests(false)}
-        list={zones}
-        help={codeSays(schedule, "timezone")}
-        error={texts.timezone.trim() ? "" : "Enter a time zone, such as Europe/Berlin."}
-      />
-      <datalist id={zones}>
-        {suggests && ["UTC", ...Intl.supportedValuesOf("timeZone")].map((zone) => <option key={zone} value={zone} />)}
-      </datalist>
-    </>
-  );
-}
-
-function RunFields({ texts, set }: FieldProps) {
-  const parameters = readParameters(texts.parameters);
-  return (
-    <>
-      <TextField
-        className="field"
-        value={texts.parameters}
-        onChange={(text) => set({ parameters: text })}
-        isInvalid={!parameters.ok}
-        validationBehavior="aria"
-      >
-        <Label className="field-label">Parameters of its runs (JSON)</Label>
-        <TextArea className="input area mono" rows={3} />
-        <FieldError className="field-error">{parameters.ok ? "" : parameters.error}</FieldError>
-      </TextField>
-      <TextInput
-        label="Labels, separated by commas"
-        value={texts.labels}
-        onChange={(labels) => set({ labels })}
-        help="An agent must have all of them. Empty: those of the flow."
-      />
-    </>
   );
 }

@@ -10,7 +10,7 @@ const ALL = ["schedules:edit", "schedules:backfill"];
 let server: FakeServer;
 
 const show = (schedules: readonly Schedule[], permissions: readonly string[] = ALL): Promise<Page> =>
-  renderPage(<ScheduleList schedules={schedules} />, { permissions });
+  renderPage(<ScheduleList flowId="flow-1" schedules={schedules} />, { permissions });
 const toggle = () => screen.getByRole<HTMLInputElement>("switch");
 const open = async (page: Page, name: RegExp) => {
   await page.user.click(screen.getByRole("button", { name }));
@@ -46,8 +46,50 @@ describe("the list", () => {
 
   it("offers only what the person may do", async () => {
     await show([schedule()], []);
-    expect(screen.getAllByRole("button").map((button) => button.textContent)).toEqual(["Missed…"]);
+    expect(screen.getAllByRole("button").map((button) => button.textContent)).toEqual(["Next 10…", "Missed…"]);
     expect(toggle().disabled).toBe(true);
+  });
+});
+
+const PREVIEW = {
+  description: "Every day at 02:30",
+  timezone: "Europe/Berlin",
+  times: [
+    {
+      at: "2026-03-29T01:00:00Z",
+      local: "2026-03-29T03:00:00+02:00",
+      notes: ["Clocks go forward: 02:30 doesn't exist, runs at 03:00."],
+      skipped: null,
+    },
+  ],
+  dropped: [{ at: "2026-03-28T01:30:00Z", local: "2026-03-28T02:30:00+01:00", reason: "28 March is a holiday." }],
+  missing: [],
+};
+
+describe("the next due times", () => {
+  it("are shown on the clock of the schedule's zone, with what is special about them", async () => {
+    server.onField("scheduleNext", () => ({ scheduleNext: PREVIEW }));
+    const page = await show([schedule()]);
+    await page.user.click(screen.getByRole("button", { name: /^Next due times/ }));
+    const times = await screen.findByRole("list", { name: "Next due times in Europe/Berlin" });
+    expect(times.textContent).toContain("Sun, 29 Mar 2026 03:00");
+    expect(times.textContent).toContain("02:30 doesn't exist");
+    expect(screen.getByRole("list", { name: "Times without a run" }).textContent).toContain("28 March is a holiday.");
+  });
+
+  it("follow what is typed, and say what is wrong with it", async () => {
+    server.onField("schedulePreview", ({ document }) =>
+      (document as { cron: string }).cron === "no"
+        ? graphqlError("invalid", "The cron expression 'no' is not valid.")
+        : { schedulePreview: PREVIEW },
+    );
+    const page = await show([schedule()]);
+    const dialog = await open(page, /^Edit /);
+    expect(await within(dialog).findByText(/Every day at 02:30/)).toBeTruthy();
+    await page.user.clear(screen.getByLabelText(/Cron expression/));
+    await page.user.click(screen.getByLabelText(/Cron expression/));
+    await page.user.paste("no");
+    await within(dialog).findByText("The cron expression 'no' is not valid.");
   });
 });
 
@@ -114,6 +156,14 @@ describe("the edit dialog", () => {
     expect(screen.queryByRole("alertdialog")).toBeNull();
   });
 
+  it("sends the version that was seen when it opened, whatever arrived since", async () => {
+    const page = await begin();
+    await page.user.selectOptions(field(/^When a run is due/), "cancel");
+    page.rerender(<ScheduleList flowId="flow-1" schedules={[schedule({ version: 5, overlap: "queue" })]} />);
+    await save(page);
+    expect(inputs()).toEqual([{ scheduleId: "schedule-1", version: 4, overlap: "cancel" }]);
+  });
+
   it("keeps what else is in the document", async () => {
     const document = { kind: "cron", cron: "0 6 13 * 5", day_or: false, filters: [{ kind: "is_weekday" }] };
     const page = await begin({ document, timezone: "UTC" });
@@ -177,6 +227,39 @@ describe("the edit dialog", () => {
     await write(page, /^Cron/, "1 1 * * *");
     await save(page);
     expect((await screen.findByRole("alert")).textContent).toBe("Somebody else changed it.");
+  });
+
+  it("keeps what was typed when somebody else was faster, says what they changed, and saves on top of it", async () => {
+    const theirs = schedule({ version: 5, overlap: "queue", timezone: "Asia/Tokyo" });
+    server.onField("flow", () => ({ flow: { schedules: [theirs] } }));
+    server.onField(EDIT, () => graphqlError("conflict", "It was changed in the meantime.", { version: 5 }));
+    const page = await begin();
+    await page.user.selectOptions(field(/^When a run is due/), "cancel");
+    await write(page, /^Labels/, "gpu");
+    await save(page);
+    const changed = await screen.findByRole("list", { name: "Changed by somebody else" });
+    expect([...changed.children].map((item) => item.textContent)).toEqual([
+      "the time zone: Europe/Berlin Asia/Tokyo",
+      "the overlap policy: allow queue (yours: cancel)",
+    ]);
+    expect(field(/^Labels/).value).toBe("gpu");
+    expect(field(/^Time zone/).value).toBe("Asia/Tokyo");
+    server.onField(EDIT, { editSchedule: { schedule: { id: "schedule-1" } } });
+    await save(page);
+    expect(inputs()[1]).toEqual({ scheduleId: "schedule-1", version: 5, labels: ["gpu"], overlap: "cancel" });
+  });
+
+  it("says what is wrong at the field, and goes there", async () => {
+    const refusal = graphqlError("invalid", "Region has no value.", { field: "parameters", missing: ["region"] });
+    server.onField(EDIT, () => refusal);
+    const page = await begin();
+    await write(page, /^Labels/, "gpu");
+    await save(page);
+    await waitFor(() => expect(document.activeElement).toBe(field(/^Parameters/)));
+    expect(field(/^Parameters/).getAttribute("aria-invalid")).toBe("true");
+    expect(screen.getByRole("alertdialog").textContent).toContain("Region has no value.");
+    await page.user.paste(" ");
+    expect(screen.getByRole("alertdialog").textContent).not.toContain("Region has no value.");
   });
 
   it("says what operators changed, and goes back to what the code says", async () => {

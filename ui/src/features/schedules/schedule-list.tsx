@@ -13,21 +13,31 @@ import { useMay, useWriting } from "../session/permissions";
 import "./schedules.css";
 
 const EditDialog = lazy(() => import("./edit-dialog"));
+const DeleteDialog = lazy(() => import("./delete-dialog"));
+const NextDialog = lazy(() => import("./next-dialog"));
 const SkipsDialog = lazy(() => import("./skips-dialog"));
 const BackfillDialog = lazy(() => import("./backfill-dialog"));
 
-export function ScheduleList({ schedules }: { schedules: readonly Schedule[] }) {
+/** Due times in the list; the others are in a dialog of their own, with notes. */
+const SHOWN = 3;
+
+interface ItemProps {
+  flowId: string;
+  schedule: Schedule;
+}
+
+export function ScheduleList({ flowId, schedules }: { flowId: string; schedules: readonly Schedule[] }) {
   if (schedules.length === 0) return <Empty title="No schedules.">This flow runs only when someone starts it.</Empty>;
   return (
     <ul className="schedules">
       {schedules.map((schedule) => (
-        <ScheduleItem key={schedule.id} schedule={schedule} />
+        <ScheduleItem key={schedule.id} flowId={flowId} schedule={schedule} />
       ))}
     </ul>
   );
 }
 
-function ScheduleItem({ schedule }: { schedule: Schedule }) {
+function ScheduleItem({ flowId, schedule }: ItemProps) {
   const client = useQueryClient();
   const writing = useWriting();
   const may = useMay()("schedules:edit");
@@ -61,7 +71,7 @@ function ScheduleItem({ schedule }: { schedule: Schedule }) {
         </div>
         <div className="muted facts">
           {active ? (
-            schedule.nextTimes.map((at) => (
+            schedule.nextTimes.slice(0, SHOWN).map((at) => (
               <span key={at}>
                 <Instant at={at} />
               </span>
@@ -78,14 +88,14 @@ function ScheduleItem({ schedule }: { schedule: Schedule }) {
         {schedule.edits.length > 0 && (
           <div className="muted policy">Changed by an operator: {schedule.edits.map(editInWords).join(". ")}.</div>
         )}
-        <ScheduleActions schedule={schedule} />
+        <ScheduleActions flowId={flowId} schedule={schedule} />
       </div>
     </li>
   );
 }
 
-function ScheduleActions({ schedule }: { schedule: Schedule }) {
-  const [open, setOpen] = useState<"edit" | "skips" | "backfill" | null>(null);
+function ScheduleActions({ flowId, schedule }: ItemProps) {
+  const [open, setOpen] = useState<"edit" | "next" | "skips" | "backfill" | "delete" | null>(null);
   const may = useMay();
   const writing = useWriting();
   const close = () => setOpen(null);
@@ -102,6 +112,9 @@ function ScheduleActions({ schedule }: { schedule: Schedule }) {
           Edit…
         </Button>
       )}
+      <Button className="button small" onPress={() => setOpen("next")} aria-label={`Next due times of ${what}`}>
+        Next 10…
+      </Button>
       <Button className="button small" onPress={() => setOpen("skips")} aria-label={`Missed due times of ${what}`}>
         Missed…
       </Button>
@@ -115,8 +128,20 @@ function ScheduleActions({ schedule }: { schedule: Schedule }) {
           Backfill…
         </Button>
       )}
+      {may("schedules:edit") && (
+        <Button
+          className="button small"
+          isDisabled={!writing.allowed}
+          onPress={() => setOpen("delete")}
+          aria-label={`Delete ${what}`}
+        >
+          Delete…
+        </Button>
+      )}
       <Suspense>
-        {open === "edit" && <EditDialog schedule={schedule} onClose={close} />}
+        {open === "delete" && <DeleteDialog schedule={schedule} onClose={close} />}
+        {open === "edit" && <EditDialog flowId={flowId} schedule={schedule} onClose={close} />}
+        {open === "next" && <NextDialog schedule={schedule} onClose={close} />}
         {open === "skips" && <SkipsDialog schedule={schedule} onClose={close} />}
         {open === "backfill" && <BackfillDialog schedule={schedule} onClose={close} />}
       </Suspense>

@@ -30,6 +30,7 @@ interface PageLink {
     | "/logs"
     | "/flows"
     | "/agents"
+    | "/automations"
     | "/limits"
     | "/secrets"
     | "/people"
@@ -48,6 +49,12 @@ const PAGES: readonly PageLink[] = [
   { to: "/flows", label: "Flows", keys: "g f", icon: "M2 2.5H5V5.5H2ZM7 6.5H10V9.5H7ZM3.5 5.5V8H7" },
   { to: "/logs", label: "Logs", keys: "g s", icon: "M2 3H10M2 6H10M2 9H6.5" },
   { to: "/agents", label: "Agents", keys: "g a", icon: "M2 2H10V5H2ZM2 7H10V10H2ZM4 3.5H4.1M4 8.5H4.1" },
+  {
+    to: "/automations",
+    label: "Automations",
+    keys: "g u",
+    icon: "M7 1.5 2.5 7H6L5 10.5 9.5 5H6Z",
+  },
   { to: "/limits", label: "Limits", keys: "g l", icon: "M2 9V4.5H4V9ZM5 9V2H7V9ZM8 9V6H10V9Z" },
   {
     to: "/secrets",

@@ -1,4 +1,5 @@
 import { useFlow } from "../../features/flow/use-flow";
+import { AddSchedule } from "../../features/schedules/add-schedule";
 import { ScheduleList } from "../../features/schedules/schedule-list";
 
 export function FlowSchedules() {
@@ -8,8 +9,9 @@ export function FlowSchedules() {
       <section className="card" aria-labelledby="schedules">
         <div className="card-head">
           <h2 id="schedules">Schedules</h2>
+          <AddSchedule flow={flow} />
         </div>
-        <ScheduleList schedules={flow.schedules} />
+        <ScheduleList flowId={flow.id} schedules={flow.schedules} />
       </section>
     )
   );
